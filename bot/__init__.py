@@ -1,0 +1,1 @@
+"""Quotesmith: the chat process and its GGUF worker."""

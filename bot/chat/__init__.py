@@ -1,0 +1,1 @@
+"""What the bot does: conversations, quotes and feedback, without I/O and without outside libraries."""

@@ -1,0 +1,99 @@
+"""Plain data about people, places and what was said; knows no platform and no database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Platform(StrEnum):
+    """Where a person talks to the bot."""
+
+    CONSOLE = "console"
+    DISCORD = "discord"
+    TELEGRAM = "telegram"
+
+
+class Role(StrEnum):
+    """Who speaks in a turn; the values are those of every chat template."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class MessageKind(StrEnum):
+    """What a stored message belongs to: the running chat, or a quote asked for by keyword."""
+
+    CHAT = "chat"
+    QUOTE = "quote"
+
+
+class Vote(IntEnum):
+    """A person's verdict on a reply; NONE takes an earlier one back."""
+
+    DOWN = -1
+    NONE = 0
+    UP = 1
+
+
+class VoteSource(StrEnum):
+    """How a vote was given, so that training can leave a source out."""
+
+    COMMAND = "command"
+    BUTTON = "button"
+    REACTION = "reaction"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKey:
+    """State belongs to one person in one thread of one chat of one platform, and to nobody else."""
+
+    platform: Platform
+    chat_id: str
+    thread_id: str
+    user_id: str
+
+    @property
+    def person(self) -> str:
+        """The person's key, the same in all of their chats on this platform."""
+        return f"{self.platform}:{self.user_id}"
+
+    def __str__(self) -> str:
+        return f"{self.platform}:{self.chat_id}:{self.thread_id}:{self.user_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message as the model sees it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message as the database holds it; `parent_id` links a reply to what it answers."""
+
+    id: int
+    parent_id: int | None
+    role: Role
+    kind: MessageKind
+    text: str
+
+
+class QuoteSource(StrEnum):
+    """Where a quote came from: written now, or ahead of time for a keyword people ask for."""
+
+    GENERATED = "generated"
+    POOL = "pool"
+
+
+class JobState(StrEnum):
+    """The life of a request: ACCEPTED -> RUNNING -> DONE | FAILED | CANCELLED."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"

@@ -1,0 +1,39 @@
+"""What the bot knows about a model: the manifest of its folder, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.chat.generation import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class QuotePrompt:
+    """How this model is asked for a quote.
+
+    `template` contains `{keyword}` once. With `chat` it is sent as a user turn through the model's chat template
+    (after `system`, if any); without, it is the raw text that the model completes.
+    """
+
+    template: str
+    chat: bool
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that can be served: a GGUF file and its manifest."""
+
+    name: str
+    path: Path  # the GGUF
+    sha256: str  # of the GGUF; hex
+    quote_prompt: QuotePrompt
+    quote_sampling: Sampling
+    chat_sampling: Sampling
+    system_prompt: bool = True  # False for a model that was never trained on system turns
+    context_tokens: int = 0  # of one sequence; 0: what the GGUF says
+    base: str = ""
+    license: str = ""
+    lineage: dict[str, object] = field(default_factory=dict)
+    evaluation: dict[str, object] = field(default_factory=dict)

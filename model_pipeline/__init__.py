@@ -1,0 +1,1 @@
+"""Quotesmith's training pipeline: from data to a GGUF that equals what was trained."""
