@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from bot.chat.messages import (
 class TextGenerator(Protocol):
     """Writes text for a request, queued and streamed."""
 
-    def generate(self, request: GenerationRequest) -> AsyncIterator[GenerationEvent]:
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Yield Queued while waiting, then TextDelta, then exactly one Finished.
 
         Closing the iterator early cancels the request. Raises BusyError at once when the queue is full,

@@ -1,0 +1,90 @@
+"""Builds what the model is asked, from its manifest and from what was said; knows no tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.chat.generation import GenerationRequest, Sampling
+from bot.chat.messages import ConversationKey, Role, StoredMessage, Turn
+from bot.chat.model import Model
+from bot.chat.quotes import QUOTE_GRAMMAR
+
+_RETRY_TEMPERATURE = 0.1  # added for each further attempt, so that the same prompt does not give the same text
+
+
+def quote_request(
+    model: Model, keyword: str, *, person: str, max_tokens: int, seed: int | None, deadline_s: float
+) -> GenerationRequest:
+    """Ask for one quote on a keyword, in the form that the model was trained on."""
+    text = model.quote_prompt.template.replace("{keyword}", keyword)
+    request = GenerationRequest(
+        person=person,
+        max_tokens=max_tokens,
+        sampling=model.quote_sampling,
+        seed=seed,
+        grammar=QUOTE_GRAMMAR,
+        deadline_s=deadline_s,
+    )
+    if model.quote_prompt.chat:
+        return replace(request, turns=_with_system(model.quote_prompt.system, [Turn(Role.USER, text)]))
+    return replace(request, prompt=text)
+
+
+def chat_request(
+    model: Model,
+    system_prompt: str,
+    history: Sequence[StoredMessage],
+    key: ConversationKey,
+    *,
+    max_tokens: int,
+    seed: int | None,
+    deadline_s: float,
+) -> GenerationRequest:
+    """Ask for the next reply; `history` ends with the person's newest message."""
+    turns = alternating(history)
+    return GenerationRequest(
+        person=key.person,
+        turns=_with_system(system_prompt if model.system_prompt else "", turns),
+        conversation=str(key),
+        max_tokens=max_tokens,
+        sampling=model.chat_sampling,
+        seed=seed,
+        deadline_s=deadline_s,
+    )
+
+
+def shared_prefixes(model: Model, system_prompt: str) -> tuple[tuple[Turn, ...] | str, ...]:
+    """What every chat prompt, and every quote prompt, begins with."""
+    chat = _with_system(system_prompt if model.system_prompt else "", [Turn(Role.USER, "")])
+    before_keyword = model.quote_prompt.template.split("{keyword}")[0]
+    if not model.quote_prompt.chat:
+        return (chat, before_keyword)
+    return (chat, _with_system(model.quote_prompt.system, [Turn(Role.USER, before_keyword)]))
+
+
+def next_attempt(request: GenerationRequest, attempt: int) -> GenerationRequest:
+    """The same question once more, drawn differently; attempt 1 is the request itself."""
+    if attempt == 1:
+        return request
+    warmer = max(request.sampling.temperature, 0.5) + _RETRY_TEMPERATURE * (attempt - 1)
+    sampling: Sampling = replace(request.sampling, temperature=warmer)
+    seed = None if request.seed is None else request.seed + attempt - 1
+    return replace(request, sampling=sampling, seed=seed)
+
+
+def alternating(history: Sequence[StoredMessage]) -> list[Turn]:
+    """User and assistant by turns, as templates demand: unanswered messages of one side become one turn."""
+    turns: list[Turn] = []
+    for message in history:
+        if not turns and message.role is Role.ASSISTANT:
+            continue
+        if turns and turns[-1].role is message.role:
+            turns[-1] = Turn(message.role, f"{turns[-1].content}\n{message.text}")
+        else:
+            turns.append(Turn(message.role, message.text))
+    return turns
+
+
+def _with_system(system_prompt: str, turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    return (Turn(Role.SYSTEM, system_prompt), *turns) if system_prompt else tuple(turns)

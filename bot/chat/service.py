@@ -1,0 +1,259 @@
+"""What the bot does when a person asks for a quote, chats, starts over or votes.
+
+Talks to the model and to the database through ports; knows no platform, no model library and no SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from bot.chat import prompts
+from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, TextDelta
+from bot.chat.messages import ConversationKey, JobState, MessageKind, QuoteSource, Vote, VoteSource
+from bot.chat.model import Model
+from bot.chat.ports import (
+    Conversations,
+    Feedback,
+    GenerationRecord,
+    JobLedger,
+    PooledQuote,
+    QuotePool,
+    TextGenerator,
+)
+from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
+from bot.chat.replies import Reply, ReplyEvent, Retracted, Showing, finished_reply, visible_reply
+from bot.errors import DeadlineExceeded, GenerationError, InputError, QuotesmithError
+from bot.settings import ChatSettings, QuoteSettings
+
+_WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStores:
+    """The database, as the service needs it."""
+
+    jobs: JobLedger
+    conversations: Conversations
+    feedback: Feedback
+    pool: QuotePool
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A text that may be given, and how it came about."""
+
+    text: str
+    record: GenerationRecord
+
+
+class ChatService:
+    """One model, served to everybody. Each method that writes yields ReplyEvents and ends with one Reply."""
+
+    def __init__(
+        self,
+        model: Model,
+        generator: TextGenerator,
+        stores: ChatStores,
+        chat: ChatSettings,
+        quote: QuoteSettings,
+        deadline_s: float,
+    ) -> None:
+        self.model = model
+        self._generator = generator
+        self._stores = stores
+        self._chat = chat
+        self._quote = quote
+        self._deadline_s = deadline_s
+
+    async def quote(
+        self, key: ConversationKey, keyword: str, *, seed: int | None = None
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        """A quote on a keyword: one from the pool if there is any and no seed is asked for, else written now.
+
+        Raises InputError for an unusable keyword, BusyError, and GenerationError when no attempt gave a quote.
+        """
+        keyword = normalise_keyword(keyword, self._quote.max_keyword_chars)
+        job = await self._stores.jobs.accept(key, MessageKind.QUOTE, keyword)
+        seen = await self._stores.conversations.recent_replies(key, MessageKind.QUOTE, self._quote.repeat_window)
+        pooled = await self._from_pool(keyword, seen) if seed is None else None
+        if pooled is not None:
+            yield TextDelta(pooled.text)
+            yield await self._complete(job.job_id, self._pooled(pooled))
+            return
+        request = self._quote_request(keyword, key.person, seed)
+        writing = self._write(request, seen, self._quote.attempts, visible_beginning, _quote_of)
+        async with aclosing(self._on_record(job.job_id, writing)) as events:
+            async for event in events:
+                yield event
+
+    async def chat(
+        self, key: ConversationKey, text: str, *, seed: int | None = None
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        """The next reply of a conversation. Raises InputError for an empty or too long message, and as `quote`."""
+        text = text.strip()
+        if not text:
+            raise InputError("A message needs some text.")
+        if len(text) > self._chat.max_message_chars:
+            raise InputError(
+                f"A message may have at most {self._chat.max_message_chars} characters; this one has {len(text)}."
+            )
+        job = await self._stores.jobs.accept(key, MessageKind.CHAT, text)
+        history = await self._stores.conversations.history(key, max(1, self._chat.history_messages))
+        seen = await self._stores.conversations.recent_replies(key, MessageKind.CHAT, self._chat.repeat_window)
+        request = prompts.chat_request(
+            self.model,
+            self._chat.system_prompt,
+            history,
+            key,
+            max_tokens=self._chat.reply_max_tokens,
+            seed=seed,
+            deadline_s=self._deadline_s,
+        )
+        writing = self._write(request, seen, self._chat.attempts, visible_reply, finished_reply)
+        async with aclosing(self._on_record(job.job_id, writing)) as events:
+            async for event in events:
+                yield event
+
+    async def start_over(self, key: ConversationKey) -> None:
+        """Begin a new conversation."""
+        await self._stores.conversations.start_over(key)
+
+    async def vote(
+        self, key: ConversationKey, vote: Vote, source: VoteSource, *, message_id: int | None = None
+    ) -> None:
+        """Record a vote on a reply, by default the person's last one; InputError when there is none."""
+        target = message_id if message_id is not None else await self._stores.feedback.latest_reply(key)
+        if target is None:
+            raise InputError("There is no reply to vote on yet.")
+        await self._stores.feedback.add_vote(key, target, vote, source)
+
+    async def delivered(self, message_id: int) -> None:
+        """The platform has shown the reply."""
+        await self._stores.jobs.confirm_delivery(message_id)
+
+    async def write_ahead(self) -> bool:
+        """Write one quote for a keyword that people ask for, if nobody waits; False when there was nothing to do."""
+        if not self._quote.pool_depth or not self._generator.idle:
+            return False
+        wanted = await self._stores.pool.wanted(self.model.sha256, self._quote.pool_depth, 1)
+        if not wanted:
+            return False
+        request = self._quote_request(wanted[0], _WRITER_AHEAD, None)
+        async for event in self._write(request, (), self._quote.attempts, visible_beginning, _quote_of):
+            if isinstance(event, _Written):
+                tokens = event.record.finished.completion_tokens
+                await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), self.model.sha256)
+        return True
+
+    def _quote_request(self, keyword: str, person: str, seed: int | None) -> GenerationRequest:
+        return prompts.quote_request(
+            self.model,
+            keyword,
+            person=person,
+            max_tokens=self._quote.max_tokens,
+            seed=seed,
+            deadline_s=self._deadline_s,
+        )
+
+    async def _from_pool(self, keyword: str, seen: Sequence[str]) -> PooledQuote | None:
+        if not self._quote.pool_depth:
+            return None
+        showing = Showing(seen, visible_beginning)
+        while (pooled := await self._stores.pool.take(keyword, self.model.sha256)) is not None:
+            if not showing.repeats(pooled.text):
+                return pooled
+        return None
+
+    def _pooled(self, pooled: PooledQuote) -> _Written:
+        finished = Finished(FinishReason.END, 0, 0, pooled.tokens, 0.0, 0.0, 0.0)
+        record = GenerationRecord(
+            self.model.name, self.model.sha256, self.model.quote_sampling, QuoteSource.POOL, 0, finished
+        )
+        return _Written(pooled.text, record)
+
+    async def _write(
+        self,
+        request: GenerationRequest,
+        seen: Sequence[str],
+        attempts: int,
+        visible: Callable[[str], str],
+        usable: Callable[[str, FinishReason], str | None],
+    ) -> AsyncGenerator[Queued | TextDelta | Retracted | _Written, None]:
+        """Ask until a text is usable and no repetition; a repetition is given when nothing else comes."""
+        for attempt in range(1, attempts + 1):
+            showing, finished = Showing(seen, visible), None
+            this_time = prompts.next_attempt(request, attempt)
+            async with aclosing(self._generator.generate(this_time)) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta():
+                            if addition := showing.add(event.text):
+                                yield TextDelta(addition)
+                        case Queued():
+                            yield event
+                        case Finished():
+                            finished = event
+            if finished is None or finished.reason is FinishReason.CANCELLED:
+                raise asyncio.CancelledError
+            text = usable(showing.written, finished.reason)
+            if text is None and finished.reason is FinishReason.DEADLINE:
+                raise DeadlineExceeded(f"The reply was not ready within {request.deadline_s:.0f} seconds; try again.")
+            if text is None or (showing.repeats(text) and attempt < attempts):
+                if showing.shown:
+                    yield Retracted()
+                continue
+            if not text.startswith(showing.shown):
+                yield Retracted()
+                showing.shown = ""
+            if rest := text[len(showing.shown) :]:
+                yield TextDelta(rest)
+            yield _Written(text, self._generated(this_time, attempt, finished))
+            return
+        raise GenerationError("The model found no fitting words this time; try again or say it another way.")
+
+    def _generated(self, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
+        return GenerationRecord(
+            self.model.name, self.model.sha256, request.sampling, QuoteSource.GENERATED, attempts, finished
+        )
+
+    async def _on_record(
+        self, job_id: int, writing: AsyncGenerator[Queued | TextDelta | Retracted | _Written, None]
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        """Pass the events on, and put the job's start and end on record, whatever the end is."""
+        await self._stores.jobs.start(job_id)
+        complete: Reply | None = None
+        try:
+            async with aclosing(writing) as events:
+                async for event in events:
+                    if isinstance(event, _Written):
+                        complete = await self._complete(job_id, event)
+                        break
+                    yield event
+        except QuotesmithError as error:
+            await self._stores.jobs.end(job_id, JobState.FAILED, f"{type(error).__name__}: {error}")
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            await asyncio.shield(self._stores.jobs.end(job_id, JobState.CANCELLED, "given up by the person"))
+            raise
+        if complete is not None:
+            yield complete
+
+    async def _complete(self, job_id: int, written: _Written) -> Reply:
+        message_id = await self._stores.jobs.complete(job_id, written.text, written.record)
+        finished = written.record.finished
+        return Reply(
+            text=written.text,
+            message_id=message_id,
+            model=written.record.model_name,
+            source=written.record.source,
+            tokens=finished.completion_tokens,
+            elapsed_ms=round(finished.elapsed_s * 1000),
+            reason=finished.reason,
+        )
+
+
+def _quote_of(text: str, reason: FinishReason) -> str | None:
+    return finished_quote(text)

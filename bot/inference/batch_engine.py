@@ -1,0 +1,174 @@
+"""Many texts in one llama.cpp context: lays out the cache, decodes one mixed batch a step; decides nothing.
+
+Who is written for, and how much of each prompt goes into a step, is the scheduler's choice.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import llama_cpp.llama_cpp as llama
+
+from bot.errors import ModelTooLarge
+from bot.inference.gguf_model import GgufModel, last_error
+from bot.inference.sequences import Opening, SequenceTable
+
+SCRATCH_CELLS = 64  # kept free for the thread trial
+RESTING_SEQUENCES = 32  # conversations and prefixes that may stay beside those being written
+_TRIAL_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A sequence's part of a batch; with `draws`, its last token gets logits."""
+
+    sequence: int
+    tokens: Sequence[int]
+    draws: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Threads for one stream and for wide batches, with the rates they gave, in tokens a second."""
+
+    single: int
+    batch: int
+    single_rate: float
+    batch_rate: float
+
+
+class BatchEngine:
+    """One context over one model. Sequence numbers come from `open` and live until `close`."""
+
+    def __init__(self, model: GgufModel, *, slots: int, context_tokens: int, batch_tokens: int) -> None:
+        self._model = model
+        sequences = slots + RESTING_SEQUENCES
+        params = llama.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = context_tokens, batch_tokens, batch_tokens
+        params.n_seq_max, params.kv_unified = sequences + 1, True
+        params.n_outputs_max = max(_TRIAL_BATCH, sequences + 1)  # logits are wide: room for no more than can be drawn
+        params.no_perf = True
+        self.context = llama.llama_init_from_model(model.pointer, params)
+        if not self.context:
+            raise ModelTooLarge(
+                f"The cache of {context_tokens} tokens does not fit into memory ({last_error() or 'no reason given'}); "
+                "lower inference.context_tokens or take a smaller model."
+            )
+        self.cells = int(llama.llama_n_ctx(self.context)) - SCRATCH_CELLS
+        self._memory = llama.llama_get_memory(self.context)
+        self._scratch = sequences
+        self._batch_tokens = batch_tokens
+        self._batch = llama.llama_batch_init(batch_tokens, 0, 1)
+        can_move = bool(llama.llama_memory_can_shift(self._memory))
+        self.sequences = SequenceTable(sequences, self.cells, can_move=can_move)
+
+    def open(self, prompt: Sequence[int], conversation: str | None, reserve: int) -> Opening:
+        """Lay out the cache for a prompt; its first `cached` tokens need no decoding."""
+        opening = self.sequences.open(prompt, conversation, reserve)
+        for evicted in opening.evicted:
+            self._clear(evicted)
+        if opening.source is not None:
+            llama.llama_memory_seq_cp(self._memory, opening.source, opening.id, 0, opening.copied)
+            if opening.source_evicted:
+                self._clear(opening.source)
+            return opening
+        return opening if self._keep(opening) else self._open_anew(opening, prompt)
+
+    def close(self, sequence: int) -> None:
+        """The text is written or given up; a conversation's cells stay for its next turn."""
+        if not self.sequences.close(sequence):
+            self._clear(sequence)
+
+    def pin(self, prompt: Sequence[int]) -> None:
+        """Decode a prefix once and keep it, for every request that begins with it."""
+        opening = self.open(prompt, None, len(prompt))
+        for start in range(opening.cached, len(prompt), self._batch_tokens):
+            self.decode([Piece(opening.id, prompt[start : start + self._batch_tokens], draws=False)])
+        self.sequences.pin(opening.id)
+        self.sequences.close(opening.id)
+
+    def decode(self, pieces: Sequence[Piece]) -> list[int]:
+        """Run one batch; returns, for each piece, the row of its last token's logits."""
+        self._batch.n_tokens = 0
+        rows = [self._put_piece(piece) for piece in pieces]
+        self._run()
+        return rows
+
+    def tune_threads(self, cores: int, fixed: int = 0) -> Threads:
+        """Find by short trials how many threads serve one stream best, and how many a wide batch.
+
+        The fewest threads within a tenth of the best are taken: the rest is left to the event loop and the neighbours.
+        """
+        counts = [fixed] if fixed else list(range(1, cores + 1))
+        single = {n: self._trial(n, width=1, rounds=5) for n in counts}
+        batch = {n: self._trial(n, width=_TRIAL_BATCH, rounds=2) for n in counts}
+        chosen = Threads(_fewest(single), _fewest(batch), 0, 0)
+        self._set_threads(chosen.single, chosen.batch)
+        return Threads(chosen.single, chosen.batch, 1 / single[chosen.single], _TRIAL_BATCH / batch[chosen.batch])
+
+    def _keep(self, opening: Opening) -> bool:
+        """Own tokens stay, a stretch behind a gap moves down; False for a cache that cannot forget a part."""
+        end = opening.moved_from + opening.moved
+        kept = opening.kept + opening.moved
+        if not opening.moved:
+            return bool(llama.llama_memory_seq_rm(self._memory, opening.id, opening.kept, -1))
+        removed = llama.llama_memory_seq_rm(self._memory, opening.id, end, -1)
+        removed = removed and llama.llama_memory_seq_rm(self._memory, opening.id, opening.kept, opening.moved_from)
+        if removed:
+            llama.llama_memory_seq_add(self._memory, opening.id, opening.moved_from, end, kept - end)
+        return bool(removed)
+
+    def _open_anew(self, opening: Opening, prompt: Sequence[int]) -> Opening:
+        self._clear(opening.id)
+        self.sequences[opening.id].tokens.clear()
+        return Opening(opening.id, 0)
+
+    def _put_piece(self, piece: Piece) -> int:
+        position = self.sequences.extend(piece.sequence, piece.tokens)
+        last = len(piece.tokens) - 1
+        row = -1
+        for offset, token in enumerate(piece.tokens):
+            row = self._put(token, position + offset, piece.sequence, piece.draws and offset == last)
+        return row
+
+    def _put(self, token: int, position: int, sequence: int, draws: bool) -> int:
+        batch, row = self._batch, self._batch.n_tokens
+        batch.token[row], batch.pos[row], batch.n_seq_id[row], batch.logits[row] = token, position, 1, draws
+        batch.seq_id[row][0] = sequence
+        batch.n_tokens = row + 1
+        return int(row)
+
+    def _run(self) -> None:
+        code = llama.llama_decode(self.context, self._batch)
+        if code != 0:
+            # The scheduler reserves every cell beforehand, so this is a defect: the process ends, and its parent
+            # starts another one that goes on from the text already given.
+            raise RuntimeError(f"llama_decode answered {code}: {last_error()}")
+
+    def _clear(self, sequence: int) -> None:
+        llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def _set_threads(self, single: int, batch: int) -> None:
+        llama.llama_set_n_threads(self.context, single, batch)
+
+    def _trial(self, threads: int, width: int, rounds: int) -> float:
+        """Seconds of one decode of `width` tokens, the median of some rounds after one to warm up."""
+        self._set_threads(threads, threads)
+        seconds = []
+        for _ in range(rounds + 1):
+            self._batch.n_tokens = 0
+            for position in range(width):
+                self._put(position % self._model.vocabulary_size, position, self._scratch, position == width - 1)
+            start = time.perf_counter()
+            self._run()
+            seconds.append(time.perf_counter() - start)
+            self._clear(self._scratch)
+        return statistics.median(seconds[1:])
+
+
+def _fewest(seconds: dict[int, float]) -> int:
+    best = min(seconds.values())
+    return min(threads for threads, taken in seconds.items() if taken <= best * 1.1)

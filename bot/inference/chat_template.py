@@ -1,0 +1,81 @@
+"""Renders a model's own chat template, as Hugging Face's tokenizers do; knows no tokens.
+
+Templates come with the model and are not trusted: they run in Jinja's sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from bot.chat.messages import Role, Turn
+from bot.errors import ModelInvalid
+
+# For a GGUF without a template: the plain dialogue that base models know best.
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] }}\n\n"
+    "{% elif m['role'] == 'user' %}User: {{ m['content'] }}\n{% else %}Bot: {{ m['content'] }}\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}Bot:{% endif %}"
+)
+PLAIN_STOPS = ("\nUser:", "\nBot:")
+
+
+class ChatTemplate:
+    """A compiled template and the special tokens that it may name."""
+
+    def __init__(self, source: str | None, bos: str, eos: str) -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
+        self.own = source is not None
+        self.stops = () if self.own else PLAIN_STOPS
+        self._tokens = {"bos_token": bos, "eos_token": eos}
+        try:
+            self._template = environment.from_string(source if source is not None else PLAIN_TEMPLATE)
+        except TemplateError as error:
+            raise ModelInvalid(f"The model's chat template cannot be read: {error}.") from error
+
+    def render(self, turns: Sequence[Turn]) -> str:
+        """The prompt that asks for the next assistant turn.
+
+        A template that refuses a system turn gets it in front of the first user turn.
+        """
+        try:
+            return self._render(turns)
+        except TemplateError as error:
+            folded = fold_system(turns)
+            if folded == tuple(turns):
+                raise ModelInvalid(f"The model's chat template refuses this conversation: {error}.") from error
+        try:
+            return self._render(folded)
+        except TemplateError as error:
+            raise ModelInvalid(f"The model's chat template refuses this conversation: {error}.") from error
+
+    def _render(self, turns: Sequence[Turn]) -> str:
+        messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
+        return self._template.render(messages=messages, add_generation_prompt=True, **self._tokens)
+
+
+def fold_system(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The same turns with a leading system turn put in front of the first user turn's text."""
+    if len(turns) < 2 or turns[0].role is not Role.SYSTEM:
+        return tuple(turns)
+    first = Turn(turns[1].role, f"{turns[0].content}\n\n{turns[1].content}")
+    return (first, *turns[2:])
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    # Not Jinja's own filter: that one escapes HTML.
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)

@@ -1,0 +1,308 @@
+"""The parent's side of the worker: starts, watches and restarts it, and streams each text to whoever asked.
+
+Implements the TextGenerator port. Knows neither llama.cpp nor how the worker schedules. A request that a dying worker
+cut off is given to the next one together with the tokens that were already shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+
+import bot.errors
+from bot.chat.generation import Finished, GenerationEvent, GenerationRequest, Queued, TextDelta
+from bot.errors import BusyError, GenerationError, QuotesmithError, WorkerCrashed
+from bot.inference import wire
+
+log = logging.getLogger(__name__)
+
+_LINE_LIMIT = 1 << 20  # bytes; the longest line carries one token's text or the facts
+_FAILED_STARTS = 3  # in a row, before the worker counts as broken
+_RESTART_PAUSE_S = 0.5  # doubled for each failed start in a row
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """What the parent allows: counts of requests, and seconds."""
+
+    max_waiting: int
+    max_waiting_per_person: int
+    hang_timeout_s: float
+    load_timeout_s: float
+    max_resumes: int
+    spin_count: int
+
+
+@dataclass(slots=True)
+class _Call:
+    """A request under way, with all that a next worker would need to go on with it."""
+
+    id: str
+    request: GenerationRequest
+    submitted: float
+    events: asyncio.Queue[GenerationEvent | QuotesmithError] = field(default_factory=asyncio.Queue)
+    tokens: list[int] = field(default_factory=list)
+    first_token_s: float | None = None
+    queued_s: float | None = None
+    deaths: int = 0
+
+
+class WorkerClient:
+    """One worker process over one model, kept alive."""
+
+    def __init__(self, options: wire.WorkerOptions, limits: ClientLimits) -> None:
+        self._options = options
+        self._limits = limits
+        self._calls: dict[str, _Call] = {}
+        self._numbers = itertools.count(1)
+        self._process: asyncio.subprocess.Process | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._last_sign = time.monotonic()
+        self._ready = asyncio.Event()
+        self._broken: QuotesmithError | None = None
+        self.facts: wire.WorkerFacts | None = None
+
+    @property
+    def idle(self) -> bool:
+        """The worker is loaded and nobody waits for it."""
+        return self._ready.is_set() and not self._calls and self._broken is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process number of the worker that runs now."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the worker's last sign of life."""
+        return time.monotonic() - self._last_sign
+
+    def start(self) -> None:
+        """Begin to load the model; requests may be made at once and wait for it."""
+        self._supervisor = asyncio.create_task(self._supervise(), name="worker supervisor")
+
+    async def ready(self) -> wire.WorkerFacts:
+        """Wait until the model is loaded; raises what kept it from loading."""
+        await self._ready.wait()
+        if self._broken is not None:
+            raise self._broken
+        assert self.facts is not None
+        return self.facts
+
+    async def close(self) -> None:
+        """End the worker; requests under way end with WorkerCrashed."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervisor
+        await self._reap()
+        self._fail_all(WorkerCrashed("The bot is shutting down."))
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        """See TextGenerator.generate."""
+        self._refuse_early(request)
+        call = _Call(f"{next(self._numbers)}", self._seeded(request), time.monotonic())
+        self._calls[call.id] = call
+        if self._ready.is_set():
+            self._submit(call)
+        try:
+            while True:
+                event = await call.events.get()
+                if isinstance(event, QuotesmithError):
+                    raise event
+                yield event
+                if isinstance(event, Finished):
+                    return
+        finally:
+            if self._calls.pop(call.id, None) is not None:
+                self._send({"op": "cancel", "id": call.id})
+
+    def _refuse_early(self, request: GenerationRequest) -> None:
+        if self._broken is not None:
+            raise self._broken
+        allowed = self._limits.max_waiting + self._options.slots
+        if len(self._calls) >= allowed:
+            raise BusyError(f"The bot is busy: {len(self._calls)} requests are waiting already. Try again in a minute.")
+        mine = sum(call.request.person == request.person for call in self._calls.values())
+        if mine >= self._limits.max_waiting_per_person:
+            raise BusyError(f"You already wait for {mine} replies, which is as many as allowed. Let one finish first.")
+
+    @staticmethod
+    def _seeded(request: GenerationRequest) -> GenerationRequest:
+        # Chosen here and not in the worker, so that a next worker goes on with the same one.
+        return request if request.seed is not None else replace(request, seed=secrets.randbits(32))
+
+    # -- the process ------------------------------------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        """Start a worker, read it to its end, and begin again, until it cannot be started."""
+        failed_starts = 0
+        while self._broken is None:
+            loaded = await self._serve_one_worker()
+            if self._broken is not None:
+                break
+            failed_starts = 0 if loaded else failed_starts + 1
+            if failed_starts >= _FAILED_STARTS:
+                self._give_up(WorkerCrashed("The model worker could not be started; the log says why."))
+                break
+            await asyncio.sleep(_RESTART_PAUSE_S * failed_starts)
+
+    async def _serve_one_worker(self) -> bool:
+        """Run one worker until it ends; True if it had loaded its model."""
+        process = await self._spawn()
+        watchdog = asyncio.create_task(self._watch(process), name="worker watchdog")
+        try:
+            await self._read(process)
+        finally:
+            watchdog.cancel()
+        loaded = self._ready.is_set()
+        self._ready.clear()
+        await self._reap()
+        if self._broken is None:
+            self._count_death(process.returncode)
+        return loaded
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        # libgomp reads the variable when it is loaded. A short spin keeps most of the speed of a quiet machine, and
+        # does not stall for whole time slices when a neighbour takes a processor.
+        environment = {**os.environ, "GOMP_SPINCOUNT": str(self._limits.spin_count)}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot.inference.worker_process",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment,
+            limit=_LINE_LIMIT,
+            start_new_session=True,
+        )
+        self._last_sign = time.monotonic()
+        self._send(wire.options_line(self._options))
+        return self._process
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        async for data in process.stdout:
+            if not data.endswith(b"\n"):
+                return  # a line that the worker did not live to finish
+            self._last_sign = time.monotonic()
+            self._take(wire.decode(data))
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a worker that gives no sign of life for too long."""
+        while True:
+            allowed = self._limits.hang_timeout_s if self._ready.is_set() else self._limits.load_timeout_s
+            if self.silent_s > allowed:
+                log.error("the model worker gave no sign of life for %.0f s and is killed", self.silent_s)
+                process.kill()
+                return
+            await asyncio.sleep(min(1.0, allowed / 4))
+
+    async def _reap(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+
+    def _send(self, line: wire.Line) -> None:
+        process = self._process
+        if process is None or process.stdin is None or process.stdin.is_closing():
+            return  # it has died: the supervisor hands everything to the next one
+        process.stdin.write(wire.encode(line))
+
+    # -- what the worker says ---------------------------------------------------------------------------------------
+
+    def _take(self, line: wire.Line) -> None:
+        op = line["op"]
+        waiting = self._calls.get(line.get("id", ""))
+        if op == "ready":
+            self.facts = wire.WorkerFacts(**line["facts"])
+            self._ready.set()
+            for call in self._calls.values():
+                self._submit(call)
+        elif op == "refused":
+            self._give_up(_error_of(line))
+        elif waiting is not None:
+            self._take_for(waiting, line)
+
+    def _take_for(self, call: _Call, line: wire.Line) -> None:
+        op = line["op"]
+        if op == "queued":
+            call.events.put_nowait(Queued(line["position"], line["eta_s"]))
+        elif op == "delta":
+            call.tokens.extend(line["tokens"])
+            if call.first_token_s is None:
+                call.first_token_s = time.monotonic() - call.submitted
+            if line["text"]:
+                call.events.put_nowait(TextDelta(line["text"]))
+        elif op == "finished":
+            if line["text"]:
+                call.events.put_nowait(TextDelta(line["text"]))
+            self._end(call, self._finished(call, line))
+        elif op == "failed":
+            self._end(call, _error_of(line))
+
+    def _submit(self, call: _Call) -> None:
+        age = time.monotonic() - call.submitted
+        self._send(wire.submit_line(call.id, call.request, age_s=age, resume=call.tokens))
+
+    def _end(self, call: _Call, event: GenerationEvent | QuotesmithError) -> None:
+        self._calls.pop(call.id, None)
+        call.events.put_nowait(event)
+
+    def _finished(self, call: _Call, line: wire.Line) -> Finished:
+        return Finished(
+            reason=wire.finish_reason(line),
+            prompt_tokens=line["prompt_tokens"],
+            cached_tokens=line["cached_tokens"],
+            completion_tokens=line["completion_tokens"],
+            queued_s=line["queued_s"],
+            first_token_s=call.first_token_s,
+            elapsed_s=time.monotonic() - call.submitted,
+            dropped_turns=line["dropped_turns"],
+            resumed=call.deaths,
+            prompt_sha256=line["prompt_sha256"],
+            seed=line["seed"],
+        )
+
+    # -- when it dies -----------------------------------------------------------------------------------------------
+
+    def _count_death(self, returncode: int | None) -> None:
+        """Every request under way survives, but for one that has seen too many workers die."""
+        for call in list(self._calls.values()):
+            call.deaths += 1
+            if call.deaths > self._limits.max_resumes:
+                self._end(call, WorkerCrashed("The model stopped several times over this request, so it was given up."))
+        log.warning(
+            "the model worker ended (%s) and is started again; %d replies go on from where they were",
+            f"signal {-returncode}" if returncode is not None and returncode < 0 else f"exit code {returncode}",
+            len(self._calls),
+        )
+
+    def _give_up(self, error: QuotesmithError) -> None:
+        log.error("%s", error)
+        self._broken = error
+        self._ready.set()
+        self._fail_all(error)
+
+    def _fail_all(self, error: QuotesmithError) -> None:
+        for call in list(self._calls.values()):
+            self._end(call, error)
+
+
+def _error_of(line: wire.Line) -> QuotesmithError:
+    """The worker's error as one of our tree."""
+    kind = getattr(bot.errors, line["error"], GenerationError)
+    error = kind(line["text"])
+    return error if isinstance(error, QuotesmithError) else GenerationError(line["text"])

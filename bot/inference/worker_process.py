@@ -1,0 +1,344 @@
+"""The child process: a loop around the scheduler and the batch engine; knows no platform and no database.
+
+Started as `python -m bot.inference.worker_process`. Speaks the lines of wire.py on standard input and output and ends
+when its input ends. It never tries to survive an error of the engine: its parent starts another one.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from bot.chat.generation import FinishReason, GenerationRequest
+from bot.chat.messages import Turn
+from bot.errors import QuotesmithError
+from bot.inference import wire
+from bot.inference.batch_engine import BatchEngine, Piece, Threads
+from bot.inference.estimate import WaitEstimate
+from bot.inference.gguf_model import GgufModel, initialise
+from bot.inference.prompt_tokens import Prompt, prepare
+from bot.inference.sampler import Sampler
+from bot.inference.scheduler import Job, Limits, Scheduler, Share
+from bot.inference.text_stream import TextStream
+
+BEAT_S = 1.0  # between two signs of life while there is nothing to do
+RETUNE_BELOW = 0.4  # of the measured rate of one stream, over RETUNE_STEPS steps: something else took a processor
+RETUNE_STEPS = 40
+RETUNE_PAUSE_S = 30.0
+
+
+class Channel:
+    """Lines to the parent, and the parent's lines as a queue that a thread fills."""
+
+    def __init__(self) -> None:
+        # Whatever a library prints must not end up between our lines.
+        self._out = os.dup(1)
+        os.dup2(2, 1)
+        self._lines: queue.SimpleQueue[wire.Line | None] = queue.SimpleQueue()
+        self._unsent = bytearray()
+        self._wrote = time.monotonic()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def send(self, op: str, **fields: object) -> None:
+        """Add a line to what the next flush writes."""
+        self._unsent += wire.encode({"op": op, **fields})
+
+    def flush(self) -> None:
+        """Write what was sent, or a sign of life when there was nothing for a while."""
+        if not self._unsent:
+            if time.monotonic() - self._wrote < BEAT_S:
+                return
+            self.send("beat")
+        data, self._unsent = memoryview(bytes(self._unsent)), bytearray()
+        try:
+            while data:
+                data = data[os.write(self._out, data) :]
+        except BrokenPipeError:  # the parent has gone
+            leave(0)
+        self._wrote = time.monotonic()
+
+    def receive(self, timeout: float | None) -> list[wire.Line]:
+        """All lines that are there; waits up to `timeout` seconds for the first. Ends the process with the input."""
+        lines: list[wire.Line] = []
+        try:
+            lines.append(self._open(self._lines.get(block=timeout != 0, timeout=timeout)))
+            while True:
+                lines.append(self._open(self._lines.get_nowait()))
+        except queue.Empty:
+            return lines
+
+    def _open(self, line: wire.Line | None) -> wire.Line:
+        if line is None:
+            leave(0)
+        return line
+
+    def _read(self) -> None:
+        for data in sys.stdin.buffer:
+            self._lines.put(wire.decode(data))
+        self._lines.put(None)
+
+
+def leave(code: int) -> NoReturn:
+    """End at once: the kernel frees the model faster than the interpreter's own shutdown."""
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@dataclass(slots=True)
+class Writing:
+    """One request from submission to its end."""
+
+    id: str
+    request: GenerationRequest
+    prompt: Prompt
+    seed: int
+    submitted: float
+    given: list[int]  # tokens that a worker before this one gave
+    stream: TextStream
+    tokens: list[int] = field(default_factory=list)  # drawn here, in order; the last one is not decoded yet
+    sampler: Sampler | None = None
+    sequence: int = -1
+    cached: int = 0
+    started: float | None = None
+    sent_position: int = 0
+    to_decode: list[int] = field(default_factory=list)  # of the prompt and the given tokens, behind the cached part
+
+    @property
+    def written(self) -> int:
+        """Tokens of the reply so far, whoever drew them."""
+        return len(self.given) + len(self.tokens)
+
+
+class Worker:
+    """Owns the model, the cache and everything that is being written."""
+
+    def __init__(self, channel: Channel, options: wire.WorkerOptions) -> None:
+        start = time.monotonic()
+        self._channel = channel
+        initialise()
+        path = Path(options.model_path)
+        self._model = GgufModel(path, self._loading)
+        self._context = min(self._model.trained_context, options.conversation_tokens, options.context_tokens // 2)
+        self._engine = BatchEngine(
+            self._model,
+            slots=options.slots,
+            context_tokens=options.context_tokens,
+            batch_tokens=options.batch_tokens,
+        )
+        self._loading(1.0)
+        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._fixed_threads = options.threads
+        self._threads = self._engine.tune_threads(self._cores, options.threads)
+        self._slow_steps, self._tuned_at = 0, time.monotonic()
+        pinned = sum(self._pin(prefix) for prefix in options.shared_prefixes)
+        limits = Limits(options.slots, self._engine.cells - pinned, options.batch_tokens, options.prefill_chunk_tokens)
+        self._scheduler = Scheduler(limits)
+        self._estimate = WaitEstimate(self._threads.batch_rate, options.slots)
+        self._writing: dict[str, Writing] = {}
+        channel.send("ready", facts=self._facts(time.monotonic() - start))
+        channel.flush()
+
+    def _loading(self, fraction: float) -> None:
+        self._channel.send("loading", fraction=round(fraction, 3))
+        self._channel.flush()
+
+    def run(self) -> NoReturn:
+        """Serve until the input ends."""
+        while True:
+            busy = self._scheduler.has_work
+            for line in self._channel.receive(0 if busy else BEAT_S):
+                self._obey(line)
+            self._expire()
+            self._admit()
+            shares = self._scheduler.plan()
+            if shares:
+                self._step(shares)
+            self._channel.flush()
+
+    def _pin(self, prefix: tuple[Turn, ...] | str) -> int:
+        """Keep the beginning that every prompt of a kind shares; returns its length in tokens."""
+        tokens = self._model.tokenize(prefix) if isinstance(prefix, str) else self._shared_beginning(prefix)
+        tokens = tokens[: self._context // 4]
+        if len(tokens) > 1:
+            self._engine.pin(tokens)
+        return len(tokens)
+
+    def _shared_beginning(self, turns: tuple[Turn, ...]) -> list[int]:
+        """What the renderings of two different conversations with this beginning have in common."""
+        *head, last = turns
+        first, second = (self._model.render([*head, Turn(last.role, last.content + end)]) for end in ("a", "?"))
+        common = 0
+        while common < min(len(first), len(second)) and first[common] == second[common]:
+            common += 1
+        return first[:common]
+
+    def _facts(self, load_s: float) -> dict[str, object]:
+        return {
+            "description": self._model.description,
+            "context_tokens": self._context,
+            "cache_tokens": self._engine.cells,
+            "vocabulary": self._model.vocabulary_size,
+            "has_chat_template": self._model.template.own,
+            "threads": self._threads.single,
+            "batch_threads": self._threads.batch,
+            "stream_rate": self._threads.single_rate,
+            "batch_rate": self._threads.batch_rate,
+            "load_s": load_s,
+        }
+
+    def _obey(self, line: wire.Line) -> None:
+        if line["op"] == "submit":
+            try:
+                self._submit(line)
+            except QuotesmithError as error:
+                self._channel.send("failed", id=line["id"], error=type(error).__name__, text=str(error))
+        elif line["op"] == "cancel" and line["id"] in self._writing:
+            self._finish(self._writing[line["id"]], FinishReason.CANCELLED)
+
+    def _submit(self, line: wire.Line) -> None:
+        request = wire.request_from(line)
+        submitted = time.monotonic() - line["age_s"]
+        prompt = prepare(request, self._model, self._context)
+        seed = request.seed if request.seed is not None else secrets.randbits(32)
+        stops = request.stop if request.prompt is not None else (*request.stop, *self._model.template.stops)
+        writing = Writing(line["id"], request, prompt, seed, submitted, list(line["resume"]), TextStream(stops))
+        writing.sampler = Sampler(self._model, request.sampling, seed + len(writing.given), request.grammar)
+        self._writing[writing.id] = writing
+        if writing.given and (ended := self._replay(writing)) is not None:
+            self._finish(writing, ended)
+            return
+        deadline = submitted + request.deadline_s if request.deadline_s is not None else None
+        # What was given already is decoded again like a part of the prompt.
+        length = len(prompt.tokens) + len(writing.given)
+        job = Job(writing.id, request.person, length, prompt.max_tokens - len(writing.given), deadline)
+        if not self._scheduler.submit(job):
+            self._finish(writing, FinishReason.LENGTH)
+
+    def _replay(self, writing: Writing) -> FinishReason | None:
+        """Bring stream and sampler to where the worker before this one left them; that text was shown already."""
+        assert writing.sampler is not None
+        for token in writing.given:
+            writing.sampler.accept(token)
+            writing.stream.feed(self._model.piece(token))
+        if writing.stream.stopped:
+            return FinishReason.STOP
+        return FinishReason.LENGTH if len(writing.given) >= writing.prompt.max_tokens else None
+
+    def _expire(self) -> None:
+        for job_id in self._scheduler.expired(time.monotonic()):
+            self._finish(self._writing[job_id], FinishReason.DEADLINE)
+
+    def _admit(self) -> None:
+        while (job := self._scheduler.admit()) is not None:
+            writing = self._writing[job.id]
+            prompt = [*writing.prompt.tokens, *writing.given]
+            opening = self._engine.open(prompt, writing.request.conversation, job.cells)
+            writing.sequence, writing.cached = opening.id, opening.cached
+            writing.to_decode = prompt[opening.cached :]
+            writing.started = time.monotonic()
+            self._scheduler.cached(job.id, opening.cached)
+        self._tell_positions()
+
+    def _tell_positions(self) -> None:
+        for position, job_id in enumerate(self._scheduler.waiting(), start=1):
+            writing = self._writing[job_id]
+            if writing.sent_position != position:
+                writing.sent_position = position
+                eta = self._estimate.wait_s(position, writing.prompt.max_tokens)
+                self._channel.send("queued", id=job_id, position=position, eta_s=round(eta, 2))
+
+    def _step(self, shares: list[Share]) -> None:
+        pieces = [self._piece(share) for share in shares]
+        start = time.monotonic()
+        rows = self._engine.decode(pieces)
+        seconds = time.monotonic() - start
+        for share, piece, row in zip(shares, pieces, rows, strict=True):
+            self._scheduler.decoded(share)
+            if piece.draws:
+                self._draw(self._writing[share.id], row)
+        decoding = sum(share.decoding for share in shares)
+        prefilled = sum(share.tokens for share in shares if not share.decoding)
+        self._estimate.step(decoding, prefilled, seconds, len(self._scheduler.running))
+        self._watch_rate(decoding, prefilled, seconds)
+
+    def _piece(self, share: Share) -> Piece:
+        writing = self._writing[share.id]
+        if share.decoding:
+            return Piece(writing.sequence, writing.tokens[-1:], draws=True)
+        tokens, writing.to_decode = writing.to_decode[: share.tokens], writing.to_decode[share.tokens :]
+        return Piece(writing.sequence, tokens, draws=not writing.to_decode)
+
+    def _draw(self, writing: Writing, row: int) -> None:
+        assert writing.sampler is not None
+        token = writing.sampler.draw(self._engine.context, row)
+        if self._model.ends_text(token):
+            self._finish(writing, FinishReason.END)
+            return
+        writing.tokens.append(token)
+        text = writing.stream.feed(self._model.piece(token))
+        self._channel.send("delta", id=writing.id, text=text, tokens=[token])
+        if writing.stream.stopped:
+            self._finish(writing, FinishReason.STOP)
+        elif writing.written >= writing.prompt.max_tokens:
+            self._finish(writing, FinishReason.LENGTH)
+
+    def _finish(self, writing: Writing, reason: FinishReason) -> None:
+        if self._scheduler.remove(writing.id):
+            self._engine.close(writing.sequence)
+        if writing.sampler is not None:
+            writing.sampler.close()
+        del self._writing[writing.id]
+        prefilled = len(writing.prompt.tokens) - writing.cached
+        if reason in (FinishReason.END, FinishReason.STOP, FinishReason.LENGTH) and writing.started is not None:
+            self._estimate.finished(prefilled, writing.written)
+        queued = (writing.started or time.monotonic()) - writing.submitted
+        self._channel.send(
+            "finished",
+            id=writing.id,
+            reason=reason,
+            text=writing.stream.finish(),
+            prompt_tokens=len(writing.prompt.tokens),
+            cached_tokens=min(writing.cached, len(writing.prompt.tokens)),
+            completion_tokens=writing.written,
+            queued_s=queued,
+            dropped_turns=writing.prompt.dropped_turns,
+            prompt_sha256=writing.prompt.sha256,
+            seed=writing.seed,
+        )
+
+    def _watch_rate(self, decoding: int, prefilled: int, seconds: float) -> None:
+        """Look for better thread counts when single steps stay far slower than the trial at start."""
+        if decoding != 1 or prefilled or self._fixed_threads:
+            return
+        slow = 1 / max(seconds, 1e-9) < RETUNE_BELOW * self._threads.single_rate
+        self._slow_steps = self._slow_steps + 1 if slow else 0
+        now = time.monotonic()
+        if self._slow_steps >= RETUNE_STEPS and now - self._tuned_at > RETUNE_PAUSE_S:
+            measured: Threads = self._engine.tune_threads(self._cores)
+            self._threads, self._slow_steps, self._tuned_at = measured, 0, time.monotonic()
+
+
+def main() -> NoReturn:
+    """Load the model of the first line, then serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    channel = Channel()
+    options = wire.options_from(channel.receive(None)[0])
+    try:
+        worker = Worker(channel, options)
+    except QuotesmithError as error:
+        channel.send("refused", error=type(error).__name__, text=str(error))
+        channel.flush()
+        leave(1)
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()
