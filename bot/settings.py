@@ -1,0 +1,261 @@
+"""What can be set, within which bounds, and what it is when nobody sets it; knows nothing of the parts that use it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Strict, StringConstraints
+
+from bot.errors import SettingsError
+from bot.settings_check import check_known, checked_value
+from bot.settings_sources import (
+    SECRET_VARIABLES,
+    find_config_file,
+    read_config_file,
+    read_secrets,
+    read_variables,
+)
+
+PACKAGES_FOLDER = Path(__file__).resolve().parents[1]
+
+
+def _usable(path: Path) -> Path:
+    if path == Path() or "\0" in str(path):
+        raise ValueError("empty, or with a null character")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # a person unknown to this machine
+        raise ValueError(str(error)) from error
+
+
+def _usable_or_empty(text: str) -> str:
+    return text and str(_usable(Path(text)))
+
+
+FilePath = Annotated[Path, Strict(False), AfterValidator(_usable)]
+Prompt = Annotated[str, StringConstraints(max_length=20_000)]
+SqliteUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^sqlite\+aiosqlite:///[^\x00]+$", max_length=4_000),
+    Field(json_schema_extra={"allowed": "an address such as sqlite+aiosqlite:///data/quotesmith.db"}),
+]
+
+
+class _Section(BaseModel):
+    """A frozen group of settings; a value of the wrong type is never bent into the right one."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+    )
+
+
+class ModelSettings(_Section):
+    """Where model folders lie."""
+
+    folder: FilePath = Path("data/models")
+
+
+class DatabaseSettings(_Section):
+    """Where conversations, votes and jobs are kept."""
+
+    url: SqliteUrl = "sqlite+aiosqlite:///data/quotesmith.db"
+    busy_timeout_ms: int = Field(5_000, ge=0, le=600_000)
+
+
+class ChatSettings(_Section):
+    """How the bot converses."""
+
+    system_prompt: Prompt = (
+        "You are Quotesmith, a kind and concise bot in a community chat. "
+        "Answer in a few plain sentences, and say so when you do not know."
+    )
+    max_message_chars: int = Field(4_000, ge=1, le=100_000)
+    reply_max_tokens: int = Field(256, ge=1, le=32_768)
+    history_messages: int = Field(200, ge=0, le=10_000)
+    repeat_window: int = Field(20, ge=0, le=1_000)
+    attempts: int = Field(3, ge=1, le=20)
+
+
+class QuoteSettings(_Section):
+    """How quotes are written, and how many of them ahead of time."""
+
+    max_keyword_chars: int = Field(80, ge=1, le=1_000)
+    max_tokens: int = Field(120, ge=8, le=2_048)
+    attempts: int = Field(4, ge=1, le=20)
+    repeat_window: int = Field(50, ge=0, le=1_000)
+    pool_depth: int = Field(4, ge=0, le=1_000)
+    pool_keywords: int = Field(20, ge=1, le=10_000)
+
+
+class InferenceSettings(_Section):
+    """How the worker shares the processor between the texts it writes."""
+
+    slots: int = Field(16, ge=1, le=256)
+    context_tokens: int = Field(8_192, ge=256, le=1_048_576)
+    conversation_tokens: int = Field(2_048, ge=64, le=1_048_576)
+    batch_tokens: int = Field(512, ge=1, le=16_384)
+    prefill_chunk_tokens: int = Field(64, ge=1, le=16_384)
+    max_waiting: int = Field(64, ge=1, le=100_000)
+    max_waiting_per_person: int = Field(4, ge=1, le=100_000)
+    threads: int = Field(0, ge=0, le=512)
+    spin_count: int = Field(300, ge=0, le=1_000_000_000)
+    deadline_s: float = Field(180.0, ge=0.1, le=86_400)
+    hang_timeout_s: float = Field(60.0, ge=0.1, le=86_400)
+    load_timeout_s: float = Field(300.0, ge=0.1, le=86_400)
+    max_resumes: int = Field(3, ge=0, le=100)
+
+
+class LoggingSettings(_Section):
+    """What is logged, and where to."""
+
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+    file: Annotated[str, StringConstraints(max_length=4_000), AfterValidator(_usable_or_empty)] = ""
+
+
+class ConsoleSettings(_Section):
+    """The terminal chat."""
+
+    history_file: FilePath = Path("data/console_history")
+
+
+class Secrets(_Section):
+    """What must never be shown; an absent one is None."""
+
+    discord_token: SecretStr | None = None
+    telegram_token: SecretStr | None = None
+    data_key: SecretStr | None = None
+
+    def values(self) -> tuple[str, ...]:
+        """The secret texts themselves, for the filter that keeps them out of the log."""
+        held = (self.discord_token, self.telegram_token, self.data_key)
+        return tuple(secret.get_secret_value() for secret in held if secret is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedSetting:
+    """One line of `quotesmith doctor`: `section.key`, the value as text, and who set it."""
+
+    key: str
+    value: str
+    source: str
+
+
+class Settings(_Section):
+    """Everything that can be set. Built by hand it holds the defaults, with paths relative to the working folder."""
+
+    model: ModelSettings = ModelSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    chat: ChatSettings = ChatSettings()
+    quote: QuoteSettings = QuoteSettings()
+    inference: InferenceSettings = InferenceSettings()
+    logging: LoggingSettings = LoggingSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    secrets: Secrets = Field(default_factory=Secrets, repr=False)
+
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def describe(self) -> list[DescribedSetting]:
+        """Every setting with its value and its source; of a secret only whether it is set."""
+        lines = []
+        for section in SECTIONS:
+            for key, value in getattr(self, section):
+                name = f"{section}.{key}"
+                lines.append(DescribedSetting(name, str(value), self._sources.get(name, "default")))
+        for field, variable in SECRET_VARIABLES.items():
+            held = getattr(self.secrets, field) is not None
+            lines.append(DescribedSetting(variable, "set" if held else "not set", self._sources.get(variable, "")))
+        return lines
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "model": ModelSettings,
+    "database": DatabaseSettings,
+    "chat": ChatSettings,
+    "quote": QuoteSettings,
+    "inference": InferenceSettings,
+    "logging": LoggingSettings,
+    "console": ConsoleSettings,
+}
+
+# (smaller, may be equal, larger): beyond these the worker could never write the text that it is asked for.
+_ORDER = (
+    ("inference.slots", True, "inference.batch_tokens"),
+    ("inference.prefill_chunk_tokens", True, "inference.batch_tokens"),
+    ("inference.conversation_tokens", True, "inference.context_tokens"),
+    ("chat.reply_max_tokens", False, "inference.conversation_tokens"),
+    ("quote.max_tokens", False, "inference.conversation_tokens"),
+)
+
+
+def load_settings(
+    environ: Mapping[str, str] = os.environ, folder: Path | None = None, packages_folder: Path = PACKAGES_FOLDER
+) -> Settings:
+    """Read the defaults, then the config file, then the environment; the later one wins.
+
+    `folder` is the working folder: `config.toml` and `.env` are looked for there, the former then in
+    `packages_folder`. Relative paths count from the config file's folder, or from the working folder without one.
+    Raises SettingsError with one sentence that never holds a secret.
+    """
+    folder = (folder or Path.cwd()).absolute()
+    secrets = read_secrets(environ, folder)
+    hidden = tuple(secret.value for secret in secrets.values())
+    config = find_config_file(environ, folder, packages_folder)
+    given = [*(read_config_file(config) if config else ()), *read_variables(environ)]
+
+    values: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    sources: dict[str, str] = {}
+    for one in given:
+        check_known(one, SECTIONS)
+        if one.key:
+            values[one.section][one.key] = checked_value(one, SECTIONS[one.section], hidden)
+        sources[f"{one.section}.{one.key}"] = one.source
+    settings = Settings(
+        **{section: SECTIONS[section](**values[section]) for section in SECTIONS},  # type: ignore[arg-type]
+        secrets=Secrets(**{field: SecretStr(secret.value) for field, secret in secrets.items()}),
+    )
+    _check_order(settings, sources)
+    settings = _with_absolute_paths(settings, config.parent if config else folder)
+    settings._sources = sources | {SECRET_VARIABLES[field]: secret.source for field, secret in secrets.items()}
+    return settings
+
+
+def _check_order(settings: Settings, sources: Mapping[str, str]) -> None:
+    def value(name: str) -> int:
+        section, _, key = name.partition(".")
+        return int(getattr(getattr(settings, section), key))
+
+    for small, may_be_equal, large in _ORDER:
+        if value(small) > value(large) or (value(small) == value(large) and not may_be_equal):
+            relation = "at most" if may_be_equal else "less than"
+            raise SettingsError(
+                f"{small} is {value(small)} ({sources.get(small, 'default')}), but must be {relation} "
+                f"{large}, which is {value(large)} ({sources.get(large, 'default')})."
+            )
+
+
+def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
+    def absolute(path: str | Path) -> Path:
+        return base / path
+
+    scheme, _, rest = settings.database.url.partition(":///")
+    file, query_mark, query = rest.partition("?")
+    if file != ":memory:" and not file.startswith("file:"):
+        file = str(absolute(Path(file).expanduser()))
+    log_file = settings.logging.file
+    return settings.model_copy(
+        update={
+            "model": settings.model.model_copy(update={"folder": absolute(settings.model.folder)}),
+            "database": settings.database.model_copy(update={"url": f"{scheme}:///{file}{query_mark}{query}"}),
+            "logging": settings.logging.model_copy(update={"file": log_file and str(absolute(log_file))}),
+            "console": settings.console.model_copy(update={"history_file": absolute(settings.console.history_file)}),
+        }
+    )
