@@ -1,0 +1,91 @@
+"""How a person's content leaves the database while the rows stay, so that exports made of them can be named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Delete, Select, Update, delete, distinct, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.chat.messages import JobState
+from bot.storage.column_types import utc_now
+from bot.storage.consents import newest_consent
+from bot.storage.tables import Consent, Conversation, Delivery, DeliveryState, Generation, Job, Message, Person, Vote
+from bot.storage.transitions import FORGOTTEN
+
+_Ids = Select[tuple[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReport:
+    """What was erased: messages (in how many conversations) and votes, and how many requests were cancelled."""
+
+    messages: int = 0
+    conversations: int = 0
+    feedback: int = 0
+    jobs: int = 0
+    known: bool = True
+
+
+async def erase(session: AsyncSession, person: Person) -> ForgetReport:
+    """Empty all that the person said and was told; the row of the person becomes a tombstone."""
+    theirs = select(Conversation.id).where(Conversation.person_id == person.id)
+    report = ForgetReport(
+        conversations=await _conversations_with_text(session, theirs),
+        messages=await _erase_messages(session, theirs),
+        feedback=await _run(session, delete(Vote).where(Vote.person_id == person.id)),
+        jobs=await _end_unfinished(session, theirs),
+    )
+    await _close_conversations(session, person.id)
+    await _withdraw_consent(session, person.id)
+    person.display_name = None
+    person.forgotten_at = utc_now()
+    return report
+
+
+async def _conversations_with_text(session: AsyncSession, theirs: _Ids) -> int:
+    count = select(func.count(distinct(Message.conversation_id)))
+    return await session.scalar(count.where(Message.conversation_id.in_(theirs), Message.text != "")) or 0
+
+
+async def _erase_messages(session: AsyncSession, theirs: _Ids) -> int:
+    of_theirs = Message.conversation_id.in_(theirs)
+    # The hash of a prompt goes too: whoever guesses the prompt could prove it with the hash.
+    prompts = update(Generation).where(Generation.message_id.in_(select(Message.id).where(of_theirs)))
+    await _run(session, prompts.values(prompt_sha256=""))
+    texts = update(Message).where(of_theirs, Message.text != "")
+    return await _run(session, texts.values(text="", train_eligible=False))
+
+
+async def _end_unfinished(session: AsyncSession, theirs: _Ids) -> int:
+    """Cancel what waits or runs. A reason may quote the person, so the reasons of all that ended go too."""
+    jobs = update(Job).where(Job.conversation_id.in_(theirs))
+    unfinished = jobs.where(Job.state.in_((JobState.ACCEPTED, JobState.RUNNING)))
+    cancelled = await _run(session, unfinished.values(state=JobState.CANCELLED, reason=FORGOTTEN, ended_at=utc_now()))
+    await _run(session, jobs.where(Job.reason.is_not(None)).values(reason=FORGOTTEN))
+    deliveries = update(Delivery).where(
+        Delivery.message_id.in_(select(Message.id).where(Message.conversation_id.in_(theirs)))
+    )
+    pending = deliveries.where(Delivery.state == DeliveryState.PENDING)
+    await _run(session, pending.values(state=DeliveryState.FAILED, reason=FORGOTTEN))
+    await _run(session, deliveries.where(Delivery.reason.is_not(None)).values(reason=FORGOTTEN))
+    return cancelled
+
+
+async def _close_conversations(session: AsyncSession, person_id: int) -> None:
+    still_open = update(Conversation).where(Conversation.person_id == person_id, Conversation.closed_at.is_(None))
+    await _run(session, still_open.values(closed_at=utc_now()))
+
+
+async def _withdraw_consent(session: AsyncSession, person_id: int) -> None:
+    """Consent is asked for again when the person comes back."""
+    consent = await newest_consent(session, person_id)
+    if consent is not None and consent.granted:
+        session.add(Consent(person_id=person_id, version=consent.version, granted=False))
+
+
+async def _run(session: AsyncSession, statement: Update | Delete) -> int:
+    """The number of rows that the statement touched."""
+    result = await session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount

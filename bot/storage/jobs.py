@@ -1,0 +1,197 @@
+"""Requests and what came of them, each step one transaction; knows no queue and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, Role
+from bot.chat.ports import AcceptedJob, GenerationRecord, JobLedger
+from bot.errors import StorageError
+from bot.storage.column_types import utc_now
+from bot.storage.consents import newest_consent
+from bot.storage.conversations import active_conversation
+from bot.storage.database import Database
+from bot.storage.deliveries import Deliveries
+from bot.storage.encryption import MESSAGE_TEXT
+from bot.storage.quote_pool import count_request
+from bot.storage.tables import Conversation, Delivery, Generation, Job, Message, Person
+from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_job
+
+TrainingRule = Callable[[ConversationKey, MessageKind], bool]
+
+
+def never(key: ConversationKey, kind: MessageKind) -> bool:
+    """The training rule of a bot that collects nothing."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedJob:
+    """A request whose process stopped before it was answered."""
+
+    job_id: int
+    message_id: int
+    key: ConversationKey
+    kind: MessageKind
+    text: str
+
+
+class SqlJobLedger(JobLedger):
+    """The port `JobLedger` on the database.
+
+    A message may be trained on when `may_train` allows its place and kind, and its person has consented at that time.
+    A job that ended because its person was forgotten takes the news of its end in silence, and refuses a reply.
+    """
+
+    def __init__(self, database: Database, may_train: TrainingRule = never) -> None:
+        self._database = database
+        self._deliveries = Deliveries(database)
+        self._may_train = may_train
+
+    async def accept(self, key: ConversationKey, kind: MessageKind, text: str) -> AcceptedJob:
+        """Store the message and an ACCEPTED job for it; the text of a quote is its keyword, which is counted."""
+        async with self._database.write() as session:
+            conversation = await active_conversation(session, key)
+            eligible = self._may_train(key, kind) and await _consents(session, conversation.person_id)
+            message = self._message(Role.USER, kind, text, conversation.id, train_eligible=eligible)
+            session.add(message)
+            await session.flush()
+            job = Job(kind=kind, conversation_id=conversation.id, message_id=message.id)
+            session.add(job)
+            if kind is MessageKind.QUOTE:
+                await count_request(session, text)
+            await session.flush()
+        return AcceptedJob(job.id, message.id)
+
+    async def start(self, job_id: int) -> None:
+        """Move the job to RUNNING."""
+        async with self._database.write() as session:
+            job = await _unforgotten(session, job_id)
+            _move(job, JobState.RUNNING)
+
+    async def complete(self, job_id: int, text: str, record: GenerationRecord) -> int:
+        """Store the reply, its generation and a pending delivery; move the job to DONE; return the reply's id."""
+        async with self._database.write() as session:
+            job = await _unforgotten(session, job_id)
+            _move(job, JobState.DONE)
+            asked = await session.get_one(Message, job.message_id)
+            reply = self._message(
+                Role.ASSISTANT, job.kind, text, job.conversation_id, asked.id, train_eligible=asked.train_eligible
+            )
+            session.add(reply)
+            await session.flush()
+            job.reply_message_id = reply.id
+            session.add_all([_generation(reply.id, record), Delivery(message_id=reply.id)])
+        return reply.id
+
+    async def end(self, job_id: int, state: JobState, reason: str) -> None:
+        """Move the job to FAILED or CANCELLED with a reason; the message stays answerable."""
+        if state not in (JobState.FAILED, JobState.CANCELLED):
+            raise IllegalTransition(f"a job ends as failed or cancelled, not as {state}")
+        async with self._database.write() as session:
+            job = await _job(session, job_id)
+            if job.reason != FORGOTTEN:
+                _move(job, state, reason)
+
+    async def confirm_delivery(self, message_id: int) -> None:
+        """The platform has shown the reply."""
+        await self._deliveries.confirm(message_id)
+
+    async def unfinished(self, platforms: Collection[Platform]) -> Sequence[UnfinishedJob]:
+        """Take up what a stopped process left behind on those platforms: ACCEPTED again, oldest first.
+
+        To be called once, at the start, by the process that serves the platforms.
+        """
+        rows = (
+            select(Job, Message, Conversation, Person.platform_user_id)
+            .join(Message, Message.id == Job.message_id)
+            .join(Conversation, Conversation.id == Job.conversation_id)
+            .join(Person, Person.id == Conversation.person_id)
+            .where(Job.state.in_((JobState.ACCEPTED, JobState.RUNNING)), Conversation.platform.in_(platforms))
+            .order_by(Job.id)
+        )
+        async with self._database.write() as session:
+            found = (await session.execute(rows)).all()
+            for job, _message, _place, _user in found:
+                if job.state is JobState.RUNNING:
+                    _move(job, JobState.ACCEPTED)
+        return [self._unfinished(job, message, place, user) for job, message, place, user in found]
+
+    def _unfinished(self, job: Job, message: Message, place: Conversation, user_id: str) -> UnfinishedJob:
+        key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
+        text = self._database.cipher.unseal(message.text, MESSAGE_TEXT)
+        return UnfinishedJob(job.id, message.id, key, job.kind, text)
+
+    def _message(
+        self,
+        role: Role,
+        kind: MessageKind,
+        text: str,
+        conversation_id: int,
+        parent_id: int | None = None,
+        *,
+        train_eligible: bool,
+    ) -> Message:
+        return Message(
+            role=role,
+            kind=kind,
+            text=self._database.cipher.seal(text, MESSAGE_TEXT),
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            train_eligible=train_eligible,
+        )
+
+
+async def _consents(session: AsyncSession, person_id: int) -> bool:
+    consent = await newest_consent(session, person_id)
+    return consent is not None and consent.granted
+
+
+async def _job(session: AsyncSession, job_id: int) -> Job:
+    job = await session.get(Job, job_id, with_for_update=True)
+    if job is None:
+        raise IllegalTransition(f"there is no job {job_id}")
+    return job
+
+
+async def _unforgotten(session: AsyncSession, job_id: int) -> Job:
+    job = await _job(session, job_id)
+    if job.state is JobState.CANCELLED and job.reason == FORGOTTEN:
+        raise StorageError("The request was erased with everything else that was stored about you.")
+    return job
+
+
+def _move(job: Job, state: JobState, reason: str | None = None) -> None:
+    check_job(job.id, job.state, state)
+    job.state, job.reason = state, reason
+    if state is JobState.RUNNING:
+        job.started_at = utc_now()
+    elif state is not JobState.ACCEPTED:
+        job.ended_at = utc_now()
+
+
+def _generation(message_id: int, record: GenerationRecord) -> Generation:
+    finished = record.finished
+    return Generation(
+        message_id=message_id,
+        model_name=record.model_name,
+        model_sha256=record.model_sha256,
+        prompt_sha256=finished.prompt_sha256,
+        sampling=asdict(record.sampling),
+        source=record.source,
+        attempts=record.attempts,
+        seed=finished.seed,
+        prompt_tokens=finished.prompt_tokens,
+        cached_tokens=finished.cached_tokens,
+        completion_tokens=finished.completion_tokens,
+        queued_s=finished.queued_s,
+        first_token_s=finished.first_token_s,
+        elapsed_s=finished.elapsed_s,
+        finish_reason=finished.reason,
+        resumed=finished.resumed,
+        dropped_turns=finished.dropped_turns,
+    )

@@ -1,0 +1,228 @@
+"""The tables, their constraints and the indexes that the queries use; knows no query and no connection."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Float, ForeignKey, Index, MetaData, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from bot.chat.generation import FinishReason
+from bot.chat.messages import JobState, MessageKind, Platform, QuoteSource, Role, VoteSource
+from bot.storage.column_types import StorableText, UtcDateTime, one_of, utc_now
+
+
+class DeliveryState(StrEnum):
+    """The life of a reply on its way to the person: PENDING -> SENT | FAILED."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Table(DeclarativeBase):
+    """The base of all tables: named constraints, so that a migration can change any of them on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it from the class)
+        str: StorableText,
+        float: Float(),
+        datetime: UtcDateTime,
+        Platform: one_of(Platform, "platform"),
+        Role: one_of(Role, "role"),
+        MessageKind: one_of(MessageKind, "kind"),
+        QuoteSource: one_of(QuoteSource, "source"),
+        VoteSource: one_of(VoteSource, "source"),
+        FinishReason: one_of(FinishReason, "finish_reason"),
+        JobState: one_of(JobState, "state"),
+        DeliveryState: one_of(DeliveryState, "state"),
+    }
+
+
+class Meta(Table):
+    """Facts about the database itself, such as the proof of its data key."""
+
+    __tablename__ = "meta"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class Person(Table):
+    """Somebody who talks to the bot; with `forgotten_at` a tombstone that nothing but the id is left of."""
+
+    __tablename__ = "people"
+    __table_args__ = (UniqueConstraint("platform", "platform_user_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[Platform]
+    platform_user_id: Mapped[str]
+    display_name: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    forgotten_at: Mapped[datetime | None]
+
+
+class Conversation(Table):
+    """What one person says in one thread of one chat, from one start_over to the next."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        Index(
+            "uq_conversations_active",
+            *("platform", "chat_id", "thread_id", "person_id"),
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(None, "person_id", "chat_id", "thread_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[Platform]
+    chat_id: Mapped[str]
+    thread_id: Mapped[str]
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    closed_at: Mapped[datetime | None]
+
+
+class Message(Table):
+    """What a person or the bot said; an empty text is one that was erased."""
+
+    __tablename__ = "messages"
+    __table_args__ = (Index(None, "conversation_id", "id"), Index(None, "parent_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
+    role: Mapped[Role]
+    kind: Mapped[MessageKind]
+    text: Mapped[str]  # as TextCipher.seal gave it
+    train_eligible: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Generation(Table):
+    """How a reply came about: one for each reply."""
+
+    __tablename__ = "generations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), unique=True)
+    model_name: Mapped[str]
+    model_sha256: Mapped[str]
+    prompt_sha256: Mapped[str]
+    sampling: Mapped[dict[str, Any]] = mapped_column(JSON)
+    source: Mapped[QuoteSource]
+    attempts: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    prompt_tokens: Mapped[int]
+    cached_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    queued_s: Mapped[float]
+    first_token_s: Mapped[float | None]
+    elapsed_s: Mapped[float]
+    finish_reason: Mapped[FinishReason]
+    resumed: Mapped[int]
+    dropped_turns: Mapped[int]
+
+
+class Vote(Table):
+    """A verdict on a reply; rows are only ever added, and the newest of a person and message counts."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        CheckConstraint("value IN (-1, 0, 1)", name="value"),
+        Index(None, "message_id", "person_id", "id"),
+        Index(None, "person_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    source: Mapped[VoteSource]
+    value: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Consent(Table):
+    """A yes or no to one version of the training terms; rows are only ever added, and the newest counts."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index(None, "person_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    version: Mapped[str]
+    granted: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Job(Table):
+    """A request for a reply, and what came of it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index(None, "state"), Index(None, "conversation_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[MessageKind]
+    state: Mapped[JobState] = mapped_column(default=JobState.ACCEPTED)
+    reason: Mapped[str | None]
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    reply_message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
+    accepted_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class Delivery(Table):
+    """The way of one reply to the platform."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index(None, "state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), unique=True)
+    state: Mapped[DeliveryState] = mapped_column(default=DeliveryState.PENDING)
+    reason: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+
+class WrittenQuote(Table):
+    """A quote written ahead of time; once served, only its hash is left, so that it is never served again."""
+
+    __tablename__ = "quote_pool"
+    __table_args__ = (UniqueConstraint("keyword", "model_sha256", "text_sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    keyword: Mapped[str]
+    model_sha256: Mapped[str]
+    text: Mapped[str]
+    text_sha256: Mapped[str]
+    tokens: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    served_at: Mapped[datetime | None]
+
+
+class KeywordRequest(Table):
+    """How often a keyword was asked for, by anybody; names nobody."""
+
+    __tablename__ = "keyword_requests"
+    __table_args__ = (Index(None, "count"),)
+
+    keyword: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    last_asked_at: Mapped[datetime]
