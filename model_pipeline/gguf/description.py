@@ -1,0 +1,95 @@
+"""What a person says about a model folder before it is built: a small TOML file, checked; builds nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from model_pipeline.errors import InputInvalid
+
+
+def _one_keyword(template: str) -> str:
+    if template.count("{keyword}") != 1:
+        raise ValueError("must contain {keyword} exactly once")
+    return template
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class QuotePrompt(_Section):
+    """How the model is asked for a quote: completed as raw text, or as a user turn after `system` with `chat`."""
+
+    template: Annotated[str, AfterValidator(_one_keyword)]
+    chat: bool
+    system: str = ""
+
+
+class Sampling(_Section):
+    """How the next token is drawn; temperature 0 is greedy, top_k 0, top_p 1, min_p 0 and repeat_penalty 1 are off."""
+
+    temperature: float = Field(0.7, ge=0, le=5)
+    top_k: int = Field(40, ge=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    min_p: float = Field(0.05, ge=0, le=1)
+    repeat_penalty: float = Field(1.0, gt=0, le=10)
+    repeat_last_n: int = Field(64, ge=-1)
+
+
+class SamplingByUse(_Section):
+    """One sampling for quotes and one for chat."""
+
+    quote: Sampling = Sampling()
+    chat: Sampling = Sampling()
+
+
+class Card(_Section):
+    """The parts of the model card that no figure tells, in Markdown, and the keywords of its unpicked samples."""
+
+    summary: str = ""
+    limits: str = "Not stated."
+    training: str = "Not stated."
+    sampling: str = ""
+    sample_keywords: tuple[str, ...] = ()
+    sample_messages: tuple[str, ...] = ()
+
+
+class Description(_Section):
+    """Everything in a manifest that cannot be measured."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    base: str
+    license: str
+    context_tokens: int = Field(0, ge=0)  # 0: what the GGUF says
+    system_prompt: bool
+    quote_prompt: QuotePrompt
+    sampling: SamplingByUse = SamplingByUse()
+    evaluation: dict[str, object] = {}
+    lineage: dict[str, object] = {}
+    card: Card = Card()
+
+
+def read_description(path: Path, **overrides: object) -> Description:
+    """The description in `path`, with those `overrides` of top-level keys that are not None.
+
+    Raises `InputInvalid`, which names the first wrong key and what is allowed.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputInvalid(f"The description {path} cannot be read: {error}.") from error
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return Description.model_validate(content | given)
+    except ValidationError as error:
+        raise InputInvalid(f"The description {path} cannot be used: {_first_problem(error)}.") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    return f"{key}: {problem['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,92 @@
+"""A GGUF as the runtime sees it: its tokens, its rendered template and its logits; compares nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from llama_cpp import Llama, llama_cpp
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+from numpy.typing import NDArray
+
+from model_pipeline.errors import InputInvalid
+from model_pipeline.gguf.parity import TemplateRefused
+
+CONTEXT_TOKENS = 512  # enough for every comparison, and little memory
+
+
+class GgufModel:
+    """A loaded GGUF; a context manager, for its memory belongs to llama.cpp. Raises `InputInvalid`."""
+
+    def __init__(self, path: Path, context_tokens: int = CONTEXT_TOKENS, seed: int = 0) -> None:
+        try:
+            self.llama = Llama(
+                str(path),
+                n_ctx=context_tokens,
+                n_batch=context_tokens,
+                n_ubatch=context_tokens,
+                n_threads=os.cpu_count(),
+                logits_all=True,
+                seed=seed,
+                verbose=False,
+            )
+        except (ValueError, RuntimeError) as error:
+            raise InputInvalid(f"llama.cpp cannot load {path}: {error}.") from error
+        self.metadata: dict[str, str] = dict(self.llama.metadata)
+        self.vocabulary_size = int(self.llama.n_vocab())
+        self.context_tokens = min(context_tokens, int(llama_cpp.llama_model_n_ctx_train(self.llama.model)))
+        self._vocab = llama_cpp.llama_model_get_vocab(self.llama.model)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.llama.close()
+
+    def token_ids(self, text: str, *, add_special: bool) -> list[int]:
+        """Ids of `text`, in which control tokens may be named; `add_special` adds what texts begin and end with."""
+        return list(self.llama.tokenize(text.encode(), add_bos=add_special, special=True))
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of ids, control tokens included."""
+        return str(self.llama.detokenize(list(ids), special=True).decode(errors="replace"))
+
+    def render(self, turns: Sequence[Mapping[str, str]], *, generation_prompt: bool) -> str | None:
+        """The conversation in the GGUF's own chat template; None without one. Raises `TemplateRefused`."""
+        template = self.metadata.get("tokenizer.chat_template")
+        if template is None:
+            return None
+        bos, eos = (self._token_text(token) for token in (self.llama.token_bos(), self.llama.token_eos()))
+        formatter = Jinja2ChatFormatter(
+            template, eos_token=eos, bos_token=bos, add_generation_prompt=generation_prompt
+        )
+        try:
+            return str(formatter(messages=[dict(turn) for turn in turns]).prompt)
+        except Exception as error:  # noqa: BLE001: templates are programs and may raise anything
+            raise TemplateRefused(str(error)) from error
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each id, [len(ids), vocabulary]; at most `context_tokens` ids."""
+        self.llama.reset()
+        self.llama.eval(list(ids))
+        return np.array(self.llama.scores[: len(ids)], dtype=np.float32)
+
+    def greedy(self, ids: Sequence[int], max_tokens: int) -> list[int]:
+        """The likeliest continuation, without the token that ends it."""
+        self.llama.reset()
+        self.llama.eval(list(ids))
+        drawn: list[int] = []
+        while len(drawn) < max_tokens:
+            token = int(np.argmax(self.llama.scores[self.llama.n_tokens - 1]))
+            if llama_cpp.llama_vocab_is_eog(self._vocab, token):
+                break
+            drawn.append(token)
+            self.llama.eval([token])
+        return drawn
+
+    def _token_text(self, token: int) -> str:
+        return self.text([token]) if token >= 0 else ""

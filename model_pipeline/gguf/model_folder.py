@@ -1,0 +1,83 @@
+"""Owns the layout of a model folder, which the bot reads: a GGUF, its card, and manifest.json, written last.
+
+That the manifest is there means that the folder is complete. Knows neither how the GGUF was made nor who reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_pipeline.errors import InputInvalid
+from model_pipeline.gguf.description import Description
+
+FORMAT = 1
+GGUF_FILE = "model.gguf"
+CARD_FILE = "MODEL_CARD.md"
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the GGUF came from and how it was measured; both become objects of the manifest as they are."""
+
+    quantization: str
+    context_tokens: int
+    lineage: Mapping[str, object]
+    evaluation: Mapping[str, object]
+
+
+def write_model_folder(out: Path, gguf: Path, card: str, description: Description, provenance: Provenance) -> Path:
+    """Write the folder `out` from a finished GGUF and return the manifest's path; files of other names stay.
+
+    An older model in `out` is replaced: its manifest goes first, so that at no moment a manifest names another file.
+    Raises `InputInvalid` when `out` cannot be written.
+    """
+    manifest = build_manifest(gguf, description, provenance)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MANIFEST_FILE).unlink(missing_ok=True)
+        _replace(out / GGUF_FILE, gguf)
+        (out / CARD_FILE).write_text(card, encoding="utf-8")
+        _write_last(out / MANIFEST_FILE, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    except OSError as error:
+        raise InputInvalid(f"The model folder {out} cannot be written: {error.strerror or error}.") from error
+    return out / MANIFEST_FILE
+
+
+def build_manifest(gguf: Path, description: Description, provenance: Provenance) -> dict[str, object]:
+    """The manifest of a GGUF that will lie in its folder as `GGUF_FILE`."""
+    with gguf.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "format": FORMAT,
+        "name": description.name,
+        "file": GGUF_FILE,
+        "sha256": digest,
+        "size_bytes": gguf.stat().st_size,
+        "quantization": provenance.quantization,
+        "base": description.base,
+        "license": description.license,
+        "context_tokens": provenance.context_tokens,
+        "system_prompt": description.system_prompt,
+        "quote_prompt": description.quote_prompt.model_dump(),
+        "sampling": description.sampling.model_dump(),
+        "lineage": {**description.lineage, **provenance.lineage},
+        "evaluation": {**description.evaluation, **provenance.evaluation},
+    }
+
+
+def _replace(target: Path, source: Path) -> None:
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
+
+
+def _write_last(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
