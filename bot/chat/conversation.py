@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.chat.messages import Role, Turn
 
 Measure = Callable[[Sequence[Turn]], int]
+TRIM_TO = 2 / 3
 _GAP = " ... "
 
 
@@ -19,18 +20,30 @@ class Trimmed:
     dropped: int
 
 
-def trim(turns: Sequence[Turn], budget: int, measure: Measure) -> Trimmed:
+def trim(turns: Sequence[Turn], budget: int, measure: Measure, keep_from: int | None = None) -> Trimmed:
     """Leave out the oldest turns until the rest measures at most `budget` tokens.
 
-    A leading system turn stays, the rest begins with a user turn, and the newest turn is always there: alone and
-    still too long, it loses its middle; with it too long for the budget in any form, the system turn goes.
+    Where turns must go, so many go that the rest fills TRIM_TO of the budget: what is kept then stays the same for
+    some turns, and so does its cache. `keep_from` is a beginning chosen earlier, counted without the system turn; it
+    is taken again if it fits. A leading system turn stays, the rest begins with a user turn, and the newest turn is
+    always there: alone and still too long, it loses its middle; too long in any form, it loses the system turn.
     `measure` must not shrink when a turn is added in front.
     """
     system, rest = _split_system(turns)
+    if not rest:
+        return Trimmed(system, 0)
     starts = [i for i, turn in enumerate(rest) if turn.role is Role.USER] or [len(rest) - 1]
-    fitting = _first_fitting(starts, lambda start: measure((*system, *rest[start:])) <= budget)
-    if fitting is not None:
-        return Trimmed((*system, *rest[fitting:]), fitting)
+
+    def fits(start: int, limit: int = budget) -> bool:
+        return measure((*system, *rest[start:])) <= limit
+
+    for known in (keep_from, starts[0]):
+        if known in starts and fits(known):
+            return Trimmed((*system, *rest[known:]), known)
+    for limit in (int(budget * TRIM_TO), budget):
+        start = _first_fitting(starts, lambda start, limit=limit: fits(start, limit))  # type: ignore[misc]
+        if start is not None:
+            return Trimmed((*system, *rest[start:]), start)
     newest = rest[-1]
     for head in (system, ()):
         shortened = _shorten(newest, lambda turn, head=head: measure((*head, turn)) <= budget)  # type: ignore[misc]
@@ -58,7 +71,9 @@ def _first_fitting(starts: Sequence[int], fits: Callable[[int], bool]) -> int | 
 
 
 def _shorten(turn: Turn, fits: Callable[[Turn], bool]) -> Turn | None:
-    """The turn with as much of its beginning and end as fits, or None when not even a few letters do."""
+    """The turn, whole or with as much of its beginning and end as fits; None when not even a few letters do."""
+    if fits(turn):
+        return turn
     low, high = 0, len(turn.content) // 2
     while low < high:
         middle = (low + high + 1) // 2

@@ -9,31 +9,49 @@ from bot.errors import InputError
 
 # One or two closed sentences, whatever the model. A sentence begins with a letter, a digit or an apostrophe, is long
 # enough to say something and short enough to be posted, and holds none of the characters of a prompt's form or of
-# markup. The full stops of other scripts close a sentence too.
+# markup. The full stops of other scripts close a sentence too; scripts without spaces say as much in fewer characters.
+# A full stop inside a number or behind a title closes nothing.
 QUOTE_GRAMMAR = r"""
-root     ::= " "? open? sentence (" " sentence)? close?
-sentence ::= first rest{10,170} end
-open     ::= ["“]
-close    ::= ["”]
-first    ::= [^\x00-\x26\x28-\x2F\x3A-\x40\x5B-\x60\x7B-\xBF\u2000-\u206F\u3000-\u303F\uFF00-\uFF0F]
-rest     ::= [^\x00-\x1F!"#*.<>?@\[\\\]\^_`{|}~\x7F-\x9F\u0964\u061F\u2026\u3002\uFF01\uFF1F\u200B-\u200F\u2028-\u202E“”]
-end      ::= [.!?…。！？؟।]
-"""
+root     ::= " "? open? (sentence (" " sentence)? | wide wide?) close?
+sentence ::= title? first part{10,170} end
+part     ::= rest | "." [0-9] | " " title
+title    ::= ("Mr" | "Mrs" | "Ms" | "Dr" | "St" | "Prof") ". "
+wide     ::= han{6,80} [。！？…]
+open     ::= ["“«„「]
+close    ::= ["”»“」]
+first    ::= [^\x00-\x26\x28-\x2F\x3A-\x40\x5B-\x60\x7B-\xA0\xA2-\xBE\u2000-\u206F\u3000-\u303F\uFF00-\uFF0F]
+rest     ::= [^\x00-\x1F!"#*.<>?@\[\\\]^_`{|}~\x7F-\x9F\u061F\u06D4\u0964\u0965\u2026\u3002\uFF01\uFF1F\u200B\u200E\u200F\u2028-\u202E\u2066-\u2069“”„‟«»‹›「」『』]
+han      ::= [\u3041-\u30FF\u3400-\u9FFF、，；：]
+end      ::= "..." | [!?]{1,3} | [.…。！？؟۔।॥]
+"""  # noqa: E501  (a character class cannot be broken)
 
-_CLOSED = re.compile(r"[.!?…。！？؟।]$")
-_SENTENCE_END = re.compile(r"[.!?…。！？؟।]+(?=\s|$)|[。！？।]")
+_WIDE_MARKS = '"“”„‟«»‹›「」『』'
+_SINGLE_MARKS = "'‘’"
+_SPACES = " \t\n\r\u00a0\u2009\u202f\u3000"
+_MARK_FAMILIES = ('"', "“”„‟", "«»", "‹›", "「」", "『』")  # within one, either may open: „so“, “so”, «so», »so«
+_ELISIONS = "tis|twas|twere|twill|til|em|cause|round|neath|gainst|n"
+_BEFORE = re.compile(rf"(?:[{_SPACES}{_WIDE_MARKS}]|[{_SINGLE_MARKS}](?!(?:{_ELISIONS})\b))*", re.IGNORECASE)
+
+_SENTENCE_END = re.compile(rf"(?:[.!?…؟۔]+[{_WIDE_MARKS}{_SINGLE_MARKS})]*(?=\s|$)|[。！？।॥]+[{_WIDE_MARKS})]*)")
+_ABBREVIATIONS = {"mr", "mrs", "ms", "mme", "dr", "prof", "st", "rev", "gen", "capt", "lt", "sgt", "mt", "vs"}
+_ABBREVIATIONS |= {"e.g", "i.e", "z.b", "d.h", "bzw"}
 _FORM = re.compile(r"\b(keyword|quote)\s*:", re.IGNORECASE)
-_QUOTE_MARKS = "\"“”'"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_UNSEEN = re.compile(
+    r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)  # not the joiners of words and emoji
 _MIN_WORDS = 3
-_MIN_LETTERS = 8  # for scripts that put no spaces between words
+_MIN_LETTERS = 8
+_MIN_WIDE_LETTERS = 6  # alone enough: in scripts that put no spaces between words
 
 
 def normalise_keyword(text: str, max_chars: int) -> str:
-    """The keyword in one line, without control characters and outer spaces.
+    """The keyword in one line, without control characters, characters that nobody sees, and outer spaces.
 
     Raises InputError when nothing is left, or more than `max_chars` characters are.
     """
-    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in text)
+    seen = _UNSEEN.sub("", text)
+    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in seen)
     keyword = " ".join(unicodedata.normalize("NFC", visible).split())
     if not any(unicodedata.category(char) not in ("Cf", "Mn") for char in keyword.replace(" ", "")):
         raise InputError("A quote needs a keyword, for example: /quote courage")
@@ -44,29 +62,57 @@ def normalise_keyword(text: str, max_chars: int) -> str:
 
 def visible_beginning(text: str) -> str:
     """What of a quote that is still being written may be shown: no outer spaces and no quotation marks around it."""
-    return text.lstrip(' \n\t"“').rstrip(' \n\t"”')
+    begun = _BEFORE.match(text)
+    return text[begun.end() if begun else 0 :].rstrip(_SPACES + _WIDE_MARKS + _SINGLE_MARKS)
 
 
 def finished_quote(text: str) -> str | None:
     """The quote as it is given to a person, or None when the text is not one or two closed sentences.
 
-    A text that was cut off loses its unfinished sentence.
+    A text that was cut off loses its unfinished sentence. A quotation inside is left whole.
     """
-    quote = visible_beginning(text)
-    if not _CLOSED.search(quote):
-        ends = [match.end() for match in _SENTENCE_END.finditer(quote)]
-        quote = quote[: ends[-1]] if ends else ""
-    if not quote or "\n" in quote or _FORM.search(quote) or len(_SENTENCE_END.findall(quote)) > 2:
+    quote = _without_outer_marks(text)
+    ends = _sentence_ends(quote)
+    quote = _without_outer_marks(quote[: ends[-1]]) if ends else ""
+    if not quote or len(ends) > 2 or _CONTROL.search(quote) or _FORM.search(quote) or not _marks_match(quote):
         return None
     return quote if _says_something(quote) else None
 
 
+def _sentence_ends(quote: str) -> list[int]:
+    return [m.end() for m in _SENTENCE_END.finditer(quote) if not _goes_on(quote[: m.start()], m[0], quote[m.end() :])]
+
+
+def _goes_on(before: str, mark: str, after: str) -> bool:
+    """The mark closes no sentence: it belongs to an abbreviation, or to a pause or quotation inside a sentence."""
+    if mark == ".":
+        word = before.split()[-1].lstrip(_WIDE_MARKS + _SINGLE_MARKS + "(") if before.split() else ""
+        initial = len(word) == 1 and word.isupper() and word != "I" and bool(after)
+        return initial or word.lower() in _ABBREVIATIONS
+    is_pause_or_quotation = mark[-1] in "…" + _WIDE_MARKS + _SINGLE_MARKS or mark.endswith("..")
+    return is_pause_or_quotation and after.lstrip()[:1].islower()
+
+
+def _without_outer_marks(text: str) -> str:
+    """The visible beginning, and the mark behind it where that closes a quotation inside."""
+    quote = visible_beginning(text)
+    behind = text[text.rfind(quote) + len(quote) :][:1]
+    return quote + behind if not _marks_match(quote) and _marks_match(quote + behind) else quote
+
+
+def _marks_match(quote: str) -> bool:
+    return all(sum(map(quote.count, family)) % 2 == 0 for family in _MARK_FAMILIES)
+
+
 def _says_something(quote: str) -> bool:
     letters = [char for char in quote if unicodedata.category(char).startswith(("L", "M"))]
-    spaceless = sum(ord(char) > 0x0E00 for char in letters)
-    return len(letters) >= _MIN_LETTERS and (len(quote.split()) >= _MIN_WORDS or spaceless >= _MIN_LETTERS)
+    wide = sum(ord(char) > 0x0E00 for char in letters)
+    return wide >= _MIN_WIDE_LETTERS or (len(letters) >= _MIN_LETTERS and len(quote.split()) >= _MIN_WORDS)
 
 
 def same_text_key(text: str) -> str:
-    """Texts with the same key say the same: letters and digits alone count, in lower case."""
-    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+    """Texts with the same key say the same: letters and digits alone count, without accents and in lower case.
+
+    The key of a beginning is a beginning of the key, whatever comes behind: an accent may still follow its letter.
+    """
+    return "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())

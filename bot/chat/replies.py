@@ -28,6 +28,8 @@ class Reply:
     reason: FinishReason
 
 
+_CLOSING = tuple(".!?…。！？؟۔।॥")  # a reply that ends so was not cut off in a sentence
+
 ReplyEvent = Queued | TextDelta | Retracted | Reply
 
 
@@ -59,6 +61,13 @@ class Showing:
         return same_text_key(text) in self._seen
 
 
+def completing(shown: str, text: str) -> list[Retracted | TextDelta]:
+    """What must still be said so that a person who saw `shown` sees `text`."""
+    if not text.startswith(shown):
+        return [Retracted(), TextDelta(text)]
+    return [TextDelta(text[len(shown) :])] if len(text) > len(shown) else []
+
+
 def visible_reply(text: str) -> str:
     """What of a chat reply may be shown while it is being written: no outer white space."""
     return text.strip()
@@ -70,4 +79,4 @@ def finished_reply(text: str, reason: FinishReason) -> str | None:
     if not reply:
         return None
     cut_off = reason in (FinishReason.LENGTH, FinishReason.DEADLINE)
-    return f"{reply} …" if cut_off and not reply.endswith((".", "!", "?", "…")) else reply
+    return f"{reply} …" if cut_off and not reply.endswith(_CLOSING) else reply

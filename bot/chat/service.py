@@ -6,13 +6,23 @@ Talks to the model and to the database through ports; knows no platform, no mode
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from bot.chat import prompts
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, TextDelta
-from bot.chat.messages import ConversationKey, JobState, MessageKind, QuoteSource, Vote, VoteSource
+from bot.chat.messages import (
+    ConversationKey,
+    JobState,
+    MessageKind,
+    QuoteSource,
+    Role,
+    StoredMessage,
+    Vote,
+    VoteSource,
+)
 from bot.chat.model import Model
 from bot.chat.ports import (
     Conversations,
@@ -24,10 +34,11 @@ from bot.chat.ports import (
     TextGenerator,
 )
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
-from bot.chat.replies import Reply, ReplyEvent, Retracted, Showing, finished_reply, visible_reply
+from bot.chat.replies import Reply, ReplyEvent, Retracted, Showing, completing, finished_reply, visible_reply
 from bot.errors import DeadlineExceeded, GenerationError, InputError, QuotesmithError
 from bot.settings import ChatSettings, QuoteSettings
 
+_T = TypeVar("_T")
 _WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
 
 
@@ -47,6 +58,9 @@ class _Written:
 
     text: str
     record: GenerationRecord
+
+
+_Progress = Queued | TextDelta | Retracted | _Written
 
 
 class ChatService:
@@ -77,15 +91,7 @@ class ChatService:
         """
         keyword = normalise_keyword(keyword, self._quote.max_keyword_chars)
         job = await self._stores.jobs.accept(key, MessageKind.QUOTE, keyword)
-        seen = await self._stores.conversations.recent_replies(key, MessageKind.QUOTE, self._quote.repeat_window)
-        pooled = await self._from_pool(keyword, seen) if seed is None else None
-        if pooled is not None:
-            yield TextDelta(pooled.text)
-            yield await self._complete(job.job_id, self._pooled(pooled))
-            return
-        request = self._quote_request(keyword, key.person, seed)
-        writing = self._write(request, seen, self._quote.attempts, visible_beginning, _quote_of)
-        async with aclosing(self._on_record(job.job_id, writing)) as events:
+        async with aclosing(self._on_record(job.job_id, self._quoting(key, keyword, seed))) as events:
             async for event in events:
                 yield event
 
@@ -101,19 +107,8 @@ class ChatService:
                 f"A message may have at most {self._chat.max_message_chars} characters; this one has {len(text)}."
             )
         job = await self._stores.jobs.accept(key, MessageKind.CHAT, text)
-        history = await self._stores.conversations.history(key, max(1, self._chat.history_messages))
-        seen = await self._stores.conversations.recent_replies(key, MessageKind.CHAT, self._chat.repeat_window)
-        request = prompts.chat_request(
-            self.model,
-            self._chat.system_prompt,
-            history,
-            key,
-            max_tokens=self._chat.reply_max_tokens,
-            seed=seed,
-            deadline_s=self._deadline_s,
-        )
-        writing = self._write(request, seen, self._chat.attempts, visible_reply, finished_reply)
-        async with aclosing(self._on_record(job.job_id, writing)) as events:
+        message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, text)
+        async with aclosing(self._on_record(job.job_id, self._chatting(key, message, seed))) as events:
             async for event in events:
                 yield event
 
@@ -142,11 +137,47 @@ class ChatService:
         if not wanted:
             return False
         request = self._quote_request(wanted[0], _WRITER_AHEAD, None)
-        async for event in self._write(request, (), self._quote.attempts, visible_beginning, _quote_of):
-            if isinstance(event, _Written):
-                tokens = event.record.finished.completion_tokens
-                await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), self.model.sha256)
+        writing = self._write(request, (), self._quote.attempts, visible_beginning, _quote_of)
+        async with aclosing(writing) as events:
+            async for event in events:
+                if isinstance(event, _Written):
+                    tokens = event.record.finished.completion_tokens
+                    await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), self.model.sha256)
         return True
+
+    async def _quoting(self, key: ConversationKey, keyword: str, seed: int | None) -> AsyncGenerator[_Progress, None]:
+        seen = await self._stores.conversations.recent_replies(key, MessageKind.QUOTE, self._quote.repeat_window)
+        pooled = await self._from_pool(keyword, seen) if seed is None else None
+        if pooled is not None:
+            yield TextDelta(pooled.text)
+            yield self._pooled(pooled)
+            return
+        request = self._quote_request(keyword, key.person, seed)
+        writing = self._write(request, seen, self._quote.attempts, visible_beginning, _quote_of)
+        async with aclosing(writing) as events:
+            async for event in events:
+                yield event
+
+    async def _chatting(
+        self, key: ConversationKey, message: StoredMessage, seed: int | None
+    ) -> AsyncGenerator[_Progress, None]:
+        history = await self._stores.conversations.history(key, max(1, self._chat.history_messages))
+        # What came after the message is no part of what it asks; and another one may have started over meanwhile.
+        history = [earlier for earlier in history if earlier.id <= message.id] or [message]
+        seen = await self._stores.conversations.recent_replies(key, MessageKind.CHAT, self._chat.repeat_window)
+        request = prompts.chat_request(
+            self.model,
+            self._chat.system_prompt,
+            history,
+            key,
+            max_tokens=self._chat.reply_max_tokens,
+            seed=seed,
+            deadline_s=self._deadline_s,
+        )
+        writing = self._write(request, seen, self._chat.attempts, visible_reply, finished_reply)
+        async with aclosing(writing) as events:
+            async for event in events:
+                yield event
 
     def _quote_request(self, keyword: str, person: str, seed: int | None) -> GenerationRequest:
         return prompts.quote_request(
@@ -181,11 +212,13 @@ class ChatService:
         attempts: int,
         visible: Callable[[str], str],
         usable: Callable[[str, FinishReason], str | None],
-    ) -> AsyncGenerator[Queued | TextDelta | Retracted | _Written, None]:
-        """Ask until a text is usable and no repetition; a repetition is given when nothing else comes."""
+    ) -> AsyncGenerator[_Progress, None]:
+        """Ask until a text is usable and no repetition; a repetition is given when nothing else comes in time."""
+        repetition: _Written | None = None
+        left_s = self._deadline_s  # for all attempts together: the person waits for all of them
         for attempt in range(1, attempts + 1):
             showing, finished = Showing(seen, visible), None
-            this_time = prompts.next_attempt(request, attempt)
+            this_time = replace(prompts.next_attempt(request, attempt), deadline_s=left_s)
             async with aclosing(self._generator.generate(this_time)) as events:
                 async for event in events:
                     match event:
@@ -199,20 +232,25 @@ class ChatService:
             if finished is None or finished.reason is FinishReason.CANCELLED:
                 raise asyncio.CancelledError
             text = usable(showing.written, finished.reason)
-            if text is None and finished.reason is FinishReason.DEADLINE:
-                raise DeadlineExceeded(f"The reply was not ready within {request.deadline_s:.0f} seconds; try again.")
-            if text is None or (showing.repeats(text) and attempt < attempts):
-                if showing.shown:
-                    yield Retracted()
-                continue
-            if not text.startswith(showing.shown):
+            written = _Written(text, self._generated(this_time, attempt, finished)) if text is not None else None
+            if written is not None and not showing.repeats(written.text):
+                for correction in completing(showing.shown, written.text):
+                    yield correction
+                yield written
+                return
+            if showing.shown:
                 yield Retracted()
-                showing.shown = ""
-            if rest := text[len(showing.shown) :]:
-                yield TextDelta(rest)
-            yield _Written(text, self._generated(this_time, attempt, finished))
-            return
-        raise GenerationError("The model found no fitting words this time; try again or say it another way.")
+            repetition = written or repetition
+            left_s = 0.0 if finished.reason is FinishReason.DEADLINE else left_s - finished.elapsed_s
+            if left_s <= 0:
+                break
+        if repetition is not None:
+            yield TextDelta(repetition.text)
+            yield repetition
+        elif left_s <= 0:
+            raise DeadlineExceeded(f"The reply was not ready within {self._deadline_s:g} seconds; try again.")
+        else:
+            raise GenerationError("The model found no fitting words this time; try again or say it another way.")
 
     def _generated(self, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
         return GenerationRecord(
@@ -220,26 +258,28 @@ class ChatService:
         )
 
     async def _on_record(
-        self, job_id: int, writing: AsyncGenerator[Queued | TextDelta | Retracted | _Written, None]
+        self, job_id: int, writing: AsyncGenerator[_Progress, None]
     ) -> AsyncGenerator[ReplyEvent, None]:
         """Pass the events on, and put the job's start and end on record, whatever the end is."""
-        await self._stores.jobs.start(job_id)
-        complete: Reply | None = None
+        written: _Written | None = None
         try:
+            await self._stores.jobs.start(job_id)
             async with aclosing(writing) as events:
                 async for event in events:
                     if isinstance(event, _Written):
-                        complete = await self._complete(job_id, event)
+                        written = event
                         break
                     yield event
+            assert written is not None
+        except BaseException as error:
+            await _to_its_end(self._stores.jobs.end(job_id, *_verdict(error)))
+            raise
+        try:
+            reply = await _to_its_end(self._complete(job_id, written))
         except QuotesmithError as error:
-            await self._stores.jobs.end(job_id, JobState.FAILED, f"{type(error).__name__}: {error}")
+            await _to_its_end(self._stores.jobs.end(job_id, *_verdict(error)))
             raise
-        except (asyncio.CancelledError, GeneratorExit):
-            await asyncio.shield(self._stores.jobs.end(job_id, JobState.CANCELLED, "given up by the person"))
-            raise
-        if complete is not None:
-            yield complete
+        yield reply
 
     async def _complete(self, job_id: int, written: _Written) -> Reply:
         message_id = await self._stores.jobs.complete(job_id, written.text, written.record)
@@ -257,3 +297,20 @@ class ChatService:
 
 def _quote_of(text: str, reason: FinishReason) -> str | None:
     return finished_quote(text)
+
+
+def _verdict(error: BaseException) -> tuple[JobState, str]:
+    """How a job ends over an error."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return JobState.CANCELLED, "given up by the person"
+    return JobState.FAILED, f"{type(error).__name__}: {error}"
+
+
+async def _to_its_end(write: Coroutine[Any, Any, _T]) -> _T:
+    """Await a change of the records to its end: a person who gives up in the middle must not leave it half known."""
+    task = asyncio.ensure_future(write)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

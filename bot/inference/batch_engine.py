@@ -62,8 +62,8 @@ class BatchEngine:
         self._scratch = sequences
         self._batch_tokens = batch_tokens
         self._batch = llama.llama_batch_init(batch_tokens, 0, 1)
-        can_move = bool(llama.llama_memory_can_shift(self._memory))
-        self.sequences = SequenceTable(sequences, self.cells, can_move=can_move)
+        self.can_move = bool(llama.llama_memory_can_shift(self._memory))
+        self.sequences = SequenceTable(sequences, self.cells, can_move=self.can_move)
 
     def open(self, prompt: Sequence[int], conversation: str | None, reserve: int) -> Opening:
         """Lay out the cache for a prompt; its first `cached` tokens need no decoding."""

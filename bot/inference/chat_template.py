@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.chat.messages import Role, Turn
@@ -25,22 +27,34 @@ PLAIN_TEMPLATE = (
 PLAIN_STOPS = ("\nUser:", "\nBot:")
 
 
+class _Generation(Extension):
+    """`{% generation %}` marks what training counts as the reply; for writing it is transparent."""
+
+    tags = {"generation"}  # noqa: RUF012  (Jinja reads it from the class)
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """The body, as if the tag were not there."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 class ChatTemplate:
     """A compiled template and the special tokens that it may name."""
 
     def __init__(self, source: str | None, bos: str, eos: str) -> None:
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
         )
         environment.filters["tojson"] = _to_json
         environment.globals["raise_exception"] = _raise
         environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
         self.own = source is not None
         self.stops = () if self.own else PLAIN_STOPS
-        self._tokens = {"bos_token": bos, "eos_token": eos}
+        # Templates are tried out with tokenizers that always name tools and documents.
+        self._named = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
         try:
             self._template = environment.from_string(source if source is not None else PLAIN_TEMPLATE)
-        except TemplateError as error:
+        except (TemplateError, RecursionError) as error:
             raise ModelInvalid(f"The model's chat template cannot be read: {error}.") from error
 
     def render(self, turns: Sequence[Turn]) -> str:
@@ -48,20 +62,20 @@ class ChatTemplate:
 
         A template that refuses a system turn gets it in front of the first user turn.
         """
+        folded = fold_system(turns)
         try:
             return self._render(turns)
-        except TemplateError as error:
-            folded = fold_system(turns)
+        except ModelInvalid:
             if folded == tuple(turns):
-                raise ModelInvalid(f"The model's chat template refuses this conversation: {error}.") from error
-        try:
-            return self._render(folded)
-        except TemplateError as error:
-            raise ModelInvalid(f"The model's chat template refuses this conversation: {error}.") from error
+                raise
+        return self._render(folded)
 
     def _render(self, turns: Sequence[Turn]) -> str:
         messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
-        return self._template.render(messages=messages, add_generation_prompt=True, **self._tokens)
+        try:
+            return self._template.render(messages=messages, add_generation_prompt=True, **self._named)
+        except Exception as error:  # a template is a program: it can raise whatever Python can
+            raise ModelInvalid(f"The model's chat template refuses this conversation: {error}.") from error
 
 
 def fold_system(turns: Sequence[Turn]) -> tuple[Turn, ...]:
@@ -72,9 +86,9 @@ def fold_system(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     return (first, *turns[2:])
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
+def _to_json(value: Any, *, ensure_ascii: bool = False, indent: int | None = None, **layout: Any) -> str:
     # Not Jinja's own filter: that one escapes HTML.
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **layout)
 
 
 def _raise(message: str) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from bot.chat.conversation import trim
 from bot.chat.generation import GenerationRequest
 from bot.chat.messages import Turn
+from bot.errors import ModelInvalid
 
 
 class Tokenizer(Protocol):
@@ -39,13 +40,26 @@ class Prompt:
         return hashlib.sha256(array("i", self.tokens).tobytes()).hexdigest()
 
 
-def prepare(request: GenerationRequest, tokenizer: Tokenizer, context_tokens: int) -> Prompt:
-    """Tokens of the prompt; the reply gets what it asks for, but never more than half of the context by right."""
-    wanted = min(request.max_tokens, context_tokens // 2)
-    budget = context_tokens - wanted
+def prepare(
+    request: GenerationRequest, tokenizer: Tokenizer, context_tokens: int, keep_from: int | None = None
+) -> Prompt:
+    """Tokens of the prompt, beginning with the turn `keep_from` if that fits.
+
+    The reply gets what it asks for, but no more than a quarter of the context at the prompt's expense. Raises
+    ModelInvalid when the template alone fills the context.
+    """
+    budget = prompt_budget(request, context_tokens)
     if request.prompt is not None:
-        tokens, dropped = tokenizer.tokenize(request.prompt)[-budget:], 0
+        tokens, start = tokenizer.tokenize(request.prompt)[-budget:], 0
     else:
-        trimmed = trim(request.turns, budget, lambda turns: len(tokenizer.render(turns)))
-        tokens, dropped = tokenizer.render(trimmed.turns), trimmed.dropped
-    return Prompt(tokens, min(request.max_tokens, context_tokens - len(tokens)), dropped)
+        trimmed = trim(request.turns, budget, lambda turns: len(tokenizer.render(turns)), keep_from)
+        tokens, start = tokenizer.render(trimmed.turns), trimmed.dropped
+    room = context_tokens - len(tokens)
+    if room < 1:
+        raise ModelInvalid(f"The model's context of {context_tokens} tokens leaves no room for a reply.")
+    return Prompt(tokens, min(request.max_tokens, room), start)
+
+
+def prompt_budget(request: GenerationRequest, context_tokens: int) -> int:
+    """The tokens that a prompt may have."""
+    return context_tokens - min(request.max_tokens, context_tokens // 4)

@@ -77,7 +77,7 @@ class SequenceTable:
 
     def open(self, prompt: Tokens[int], conversation: str | None, reserve: int) -> Opening:
         """Give the prompt a sequence with `reserve` cells; at least its last token is left to be decoded."""
-        usable = len(prompt) - 1
+        usable = max(0, len(prompt) - 1)
         own = self._resting(conversation)
         own_common = min(common_length(own.tokens, prompt), usable) if own else 0
         donor, donor_common = self._best_donor(prompt, usable, own)

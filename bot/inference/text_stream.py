@@ -9,8 +9,9 @@ from collections.abc import Sequence
 class TextStream:
     """Releases whole characters only, and nothing that may turn out to be a stop string.
 
-    Bytes that are not UTF-8 come out as U+FFFD, as `bytes.decode(errors="replace")` would write them. The text
-    released in all does not depend on how the bytes were split.
+    The stop string that is complete first ends the text; of several that are complete together, the longest. Bytes
+    that are not UTF-8 come out as U+FFFD, as `bytes.decode(errors="replace")` would write them. The text released in
+    all does not depend on how the bytes were split.
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
@@ -34,7 +35,7 @@ class TextStream:
         return self._release(0)
 
     def _release(self, hold: int) -> str:
-        cut = self._earliest_stop()
+        cut = self._first_stop()
         if cut is not None:
             self.stopped, released, self._held = True, self._held[:cut], ""
             return released
@@ -42,9 +43,10 @@ class TextStream:
         released, self._held = self._held[:keep], self._held[keep:]
         return released
 
-    def _earliest_stop(self) -> int | None:
-        found = [at for at in (self._held.find(stop) for stop in self._stops) if at >= 0]
-        return min(found, default=None)
+    def _first_stop(self) -> int | None:
+        # By the end, not by the beginning: of "abc" and "b", "b" is complete first, however the bytes come.
+        found = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        return min(found)[1] if found else None
 
     def _held_back(self) -> int:
         """The length of the longest end of the text that some stop string begins with."""

@@ -12,6 +12,7 @@ import itertools
 import logging
 import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _LINE_LIMIT = 1 << 20  # bytes; the longest line carries one token's text or the facts
 _FAILED_STARTS = 3  # in a row, before the worker counts as broken
+_EXIT_PATIENCE_S = 2.0  # between the end of a worker's output and its own end
 _RESTART_PAUSE_S = 0.5  # doubled for each failed start in a row
 
 
@@ -165,7 +167,7 @@ class WorkerClient:
             watchdog.cancel()
         loaded = self._ready.is_set()
         self._ready.clear()
-        await self._reap()
+        await self._reap(patience_s=_EXIT_PATIENCE_S)
         if self._broken is None:
             self._count_death(process.returncode)
         return loaded
@@ -202,17 +204,19 @@ class WorkerClient:
             allowed = self._limits.hang_timeout_s if self._ready.is_set() else self._limits.load_timeout_s
             if self.silent_s > allowed:
                 log.error("the model worker gave no sign of life for %.0f s and is killed", self.silent_s)
-                process.kill()
+                _kill(process)
                 return
             await asyncio.sleep(min(1.0, allowed / 4))
 
-    async def _reap(self) -> None:
+    async def _reap(self, patience_s: float = 0.0) -> None:
+        """Wait for the process to end, and kill it when it does not end by itself in time."""
         process = self._process
         if process is None:
             return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), patience_s)
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _kill(process)
         await process.wait()
 
     def _send(self, line: wire.Line) -> None:
@@ -299,6 +303,12 @@ class WorkerClient:
     def _fail_all(self, error: QuotesmithError) -> None:
         for call in list(self._calls.values()):
             self._end(call, error)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    # Not process.kill(): that one polls first and takes the exit status away from the event loop's own watcher.
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
 
 
 def _error_of(line: wire.Line) -> QuotesmithError:

@@ -13,21 +13,24 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from bot.chat.conversation import trim
 from bot.chat.generation import FinishReason, GenerationRequest
-from bot.chat.messages import Turn
+from bot.chat.messages import Role, Turn
 from bot.errors import QuotesmithError
 from bot.inference import wire
 from bot.inference.batch_engine import BatchEngine, Piece, Threads
 from bot.inference.estimate import WaitEstimate
 from bot.inference.gguf_model import GgufModel, initialise
-from bot.inference.prompt_tokens import Prompt, prepare
+from bot.inference.prompt_tokens import Prompt, prepare, prompt_budget
 from bot.inference.sampler import Sampler
 from bot.inference.scheduler import Job, Limits, Scheduler, Share
 from bot.inference.text_stream import TextStream
+from bot.inference.windows import Windows
 
 BEAT_S = 1.0  # between two signs of life while there is nothing to do
 RETUNE_BELOW = 0.4  # of the measured rate of one stream, over RETUNE_STEPS steps: something else took a processor
@@ -109,6 +112,7 @@ class Writing:
     cached: int = 0
     started: float | None = None
     sent_position: int = 0
+    text: str = ""
     to_decode: list[int] = field(default_factory=list)  # of the prompt and the given tokens, behind the cached part
 
     @property
@@ -143,6 +147,8 @@ class Worker:
         self._scheduler = Scheduler(limits)
         self._estimate = WaitEstimate(self._threads.batch_rate, options.slots)
         self._writing: dict[str, Writing] = {}
+        self._windows = Windows()
+        self._ahead: dict[str, list[int]] = {}
         channel.send("ready", facts=self._facts(time.monotonic() - start))
         channel.flush()
 
@@ -153,7 +159,7 @@ class Worker:
     def run(self) -> NoReturn:
         """Serve until the input ends."""
         while True:
-            busy = self._scheduler.has_work
+            busy = self._scheduler.has_work or self._ahead
             for line in self._channel.receive(0 if busy else BEAT_S):
                 self._obey(line)
             self._expire()
@@ -161,6 +167,8 @@ class Worker:
             shares = self._scheduler.plan()
             if shares:
                 self._step(shares)
+            elif self._ahead:
+                self._decode_ahead()
             self._channel.flush()
 
     def _pin(self, prefix: tuple[Turn, ...] | str) -> int:
@@ -171,7 +179,7 @@ class Worker:
             self._engine.pin(tokens)
         return len(tokens)
 
-    def _shared_beginning(self, turns: tuple[Turn, ...]) -> list[int]:
+    def _shared_beginning(self, turns: Sequence[Turn]) -> list[int]:
         """What the renderings of two different conversations with this beginning have in common."""
         *head, last = turns
         first, second = (self._model.render([*head, Turn(last.role, last.content + end)]) for end in ("a", "?"))
@@ -206,7 +214,10 @@ class Worker:
     def _submit(self, line: wire.Line) -> None:
         request = wire.request_from(line)
         submitted = time.monotonic() - line["age_s"]
-        prompt = prepare(request, self._model, self._context)
+        keep_from = self._windows.start(request.conversation, request.turns)
+        prompt = prepare(request, self._model, self._context, keep_from)
+        self._windows.remember(request.conversation, request.turns, prompt.dropped_turns)
+        self._ahead.pop(request.conversation or "", None)
         seed = request.seed if request.seed is not None else secrets.randbits(32)
         stops = request.stop if request.prompt is not None else (*request.stop, *self._model.template.stops)
         writing = Writing(line["id"], request, prompt, seed, submitted, list(line["resume"]), TextStream(stops))
@@ -227,7 +238,7 @@ class Worker:
         assert writing.sampler is not None
         for token in writing.given:
             writing.sampler.accept(token)
-            writing.stream.feed(self._model.piece(token))
+            writing.text += writing.stream.feed(self._model.piece(token))
         if writing.stream.stopped:
             return FinishReason.STOP
         return FinishReason.LENGTH if len(writing.given) >= writing.prompt.max_tokens else None
@@ -284,6 +295,7 @@ class Worker:
             return
         writing.tokens.append(token)
         text = writing.stream.feed(self._model.piece(token))
+        writing.text += text
         self._channel.send("delta", id=writing.id, text=text, tokens=[token])
         if writing.stream.stopped:
             self._finish(writing, FinishReason.STOP)
@@ -296,6 +308,14 @@ class Worker:
         if writing.sampler is not None:
             writing.sampler.close()
         del self._writing[writing.id]
+        rest = writing.stream.finish()
+        writing.text += rest
+        if reason in (FinishReason.END, FinishReason.STOP, FinishReason.LENGTH):
+            self._plan_ahead(writing)
+            if self._ahead and not self._scheduler.has_work:
+                # Before the end is told: a next message that comes at once then need not wait for this.
+                self._channel.flush()
+                self._decode_ahead()
         prefilled = len(writing.prompt.tokens) - writing.cached
         if reason in (FinishReason.END, FinishReason.STOP, FinishReason.LENGTH) and writing.started is not None:
             self._estimate.finished(prefilled, writing.written)
@@ -304,7 +324,7 @@ class Worker:
             "finished",
             id=writing.id,
             reason=reason,
-            text=writing.stream.finish(),
+            text=rest,
             prompt_tokens=len(writing.prompt.tokens),
             cached_tokens=min(writing.cached, len(writing.prompt.tokens)),
             completion_tokens=writing.written,
@@ -313,6 +333,29 @@ class Worker:
             prompt_sha256=writing.prompt.sha256,
             seed=writing.seed,
         )
+
+    def _plan_ahead(self, writing: Writing) -> None:
+        """Where the next turn would have to trim the conversation, trim it now, while nobody waits for it."""
+        request, conversation = writing.request, writing.request.conversation
+        if conversation is None or not self._engine.can_move:
+            return
+        budget = prompt_budget(request, self._context)
+        next_message = budget // 4
+        turns = (*request.turns, Turn(Role.ASSISTANT, writing.text.strip()), Turn(Role.USER, ""))
+        keep_from = self._windows.start(conversation, turns)
+        trimmed = trim(turns, budget - next_message, lambda part: len(self._model.render(part)), keep_from)
+        if trimmed.dropped == keep_from:
+            return
+        self._windows.remember(conversation, turns[:-2], trimmed.dropped)
+        self._ahead[conversation] = self._shared_beginning(trimmed.turns)
+
+    def _decode_ahead(self) -> None:
+        """Move a trimmed conversation's cache together; the next decoded token pays for it, so decode some."""
+        conversation, tokens = self._ahead.popitem()
+        opening = self._engine.open(tokens, conversation, len(tokens))
+        rest = tokens[opening.cached :][: self._scheduler.limits.prefill_chunk_tokens]
+        self._engine.decode([Piece(opening.id, rest, draws=False)])
+        self._engine.close(opening.id)
 
     def _watch_rate(self, decoding: int, prefilled: int, seconds: float) -> None:
         """Look for better thread counts when single steps stay far slower than the trial at start."""
