@@ -1,0 +1,303 @@
+"""The chat service's ports, small and in memory: they keep the same promises as the real ones, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bot.chat.generation import (
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    Queued,
+    Sampling,
+    TextDelta,
+)
+from bot.chat.messages import (
+    ConversationKey,
+    JobState,
+    MessageKind,
+    Platform,
+    Role,
+    StoredMessage,
+    Vote,
+    VoteSource,
+)
+from bot.chat.model import Model, QuotePrompt
+from bot.chat.ports import AcceptedJob, GenerationRecord, PooledQuote
+from bot.errors import DatabaseUnavailable, InputError
+
+MODEL = Model(
+    name="tiny",
+    path=Path("tiny.gguf"),
+    sha256="a" * 64,
+    quote_prompt=QuotePrompt("Keyword: {keyword}\nQuote:", chat=False),
+    quote_sampling=Sampling(temperature=0.9),
+    chat_sampling=Sampling(temperature=0.6),
+)
+OTHER_MODEL = replace(MODEL, name="other", sha256="b" * 64)
+
+
+def key_of(user: str, chat: str = "lobby", thread: str = "") -> ConversationKey:
+    """The key of one person's conversation on Discord."""
+    return ConversationKey(Platform.DISCORD, chat, thread, user)
+
+
+# -- the generator ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The model writes nothing more until the request is cancelled."""
+
+
+Step = GenerationEvent | Stall | BaseException
+Script = Sequence[Step]
+
+
+def says(
+    *pieces: str, reason: FinishReason = FinishReason.END, elapsed_s: float = 1.0, waits: Sequence[int] = ()
+) -> list[Step]:
+    """A script: wait at those positions, write those pieces, end for that reason."""
+    finished = Finished(reason, 10, 4, len(pieces), 0.1, 0.2, elapsed_s, prompt_sha256="c" * 64, seed=7)
+    return [*(Queued(position, None) for position in waits), *map(TextDelta, pieces), finished]
+
+
+class FakeGenerator:
+    """Plays one script for each request, in their order; keeps what it was asked and what was cancelled."""
+
+    def __init__(self, *scripts: Script, idle: bool = True) -> None:
+        self._scripts = list(scripts)
+        self._at_rest = idle
+        self.requests: list[GenerationRequest] = []
+        self.cancelled: list[GenerationRequest] = []
+        self.under_way: list[GenerationRequest] = []
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being written, unless the test said otherwise."""
+        return self._at_rest and not self.under_way
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        """See TextGenerator.generate."""
+        self.requests.append(request)
+        self.under_way.append(request)
+        ended = False
+        try:
+            for step in self._next_script():
+                await asyncio.sleep(0)
+                ended = isinstance(step, Finished | BaseException)
+                yield await self._play(step)
+        finally:
+            self.under_way.remove(request)
+            if not ended:
+                self.cancelled.append(request)
+
+    def _next_script(self) -> Script:
+        assert self._scripts, "the service asked for more texts than the test expects"
+        return self._scripts.pop(0)
+
+    async def _play(self, step: Step) -> GenerationEvent:
+        if isinstance(step, BaseException):
+            raise step
+        if isinstance(step, Stall):
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets this event")
+        return step
+
+
+# -- the database -----------------------------------------------------------------------------------------------------
+
+_MAY_FOLLOW = {
+    JobState.ACCEPTED: {JobState.RUNNING, JobState.FAILED, JobState.CANCELLED},
+    JobState.RUNNING: {JobState.DONE, JobState.FAILED, JobState.CANCELLED},
+}
+
+
+class IllegalTransition(AssertionError):
+    """The service told a job to do what its state does not allow."""
+
+
+@dataclass(slots=True)
+class FakeJob:
+    """A request on record; `states` is its whole life."""
+
+    key: ConversationKey
+    kind: MessageKind
+    message_id: int
+    states: list[JobState] = field(default_factory=lambda: [JobState.ACCEPTED])
+    reason: str = ""
+    record: GenerationRecord | None = None
+
+    @property
+    def state(self) -> JobState:
+        """What it is now."""
+        return self.states[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeMessage:
+    """A message and whose it is."""
+
+    key: ConversationKey
+    message: StoredMessage
+
+
+class FakeStore:
+    """JobLedger, Conversations, Feedback and QuotePool at once, over lists.
+
+    Every call gives way to other tasks once, as a database would. `unavailable` names calls that fail, and `before`
+    holds what a test wants to happen inside of a call.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, FakeJob] = {}
+        self.messages: dict[int, FakeMessage] = {}
+        self.delivered: set[int] = set()
+        self.votes: list[tuple[ConversationKey, int, Vote, VoteSource]] = []
+        self.pool: list[tuple[PooledQuote, str]] = []
+        self.asked: Counter[str] = Counter()
+        self.unavailable: set[str] = set()
+        self.before: dict[str, Callable[[], object]] = {}
+        self._ever_pooled: set[str] = set()
+        self._begun: dict[ConversationKey, int] = {}
+
+    async def _call(self, name: str) -> None:
+        await asyncio.sleep(0)
+        if name in self.before:
+            self.before.pop(name)()
+        if name in self.unavailable:
+            raise DatabaseUnavailable("The database cannot be opened.")
+
+    @property
+    def states(self) -> list[JobState]:
+        """What every job is now, in the order of their coming."""
+        return [job.state for job in self.jobs.values()]
+
+    def reply(self, job_id: int) -> str | None:
+        """The stored reply to a job."""
+        asked = self.jobs[job_id].message_id
+        return next((m.message.text for m in self.messages.values() if m.message.parent_id == asked), None)
+
+    def begin_anew(self, key: ConversationKey) -> None:
+        """What start_over does, for a test that is in the middle of another call."""
+        self._begun[key] = len(self.messages) + 1
+
+    # JobLedger
+
+    async def accept(self, key: ConversationKey, kind: MessageKind, text: str) -> AcceptedJob:
+        await self._call("accept")
+        message_id = self._store(key, None, Role.USER, kind, text)
+        job_id = len(self.jobs) + 1001
+        self.jobs[job_id] = FakeJob(key, kind, message_id)
+        if kind is MessageKind.QUOTE:
+            self.asked[_normal(text)] += 1
+        return AcceptedJob(job_id, message_id)
+
+    async def start(self, job_id: int) -> None:
+        await self._call("start")
+        self._move(job_id, JobState.RUNNING)
+
+    async def complete(self, job_id: int, text: str, record: GenerationRecord) -> int:
+        await self._call("complete")
+        self._move(job_id, JobState.DONE)
+        job = self.jobs[job_id]
+        job.record = record
+        return self._store(job.key, job.message_id, Role.ASSISTANT, job.kind, text)
+
+    async def end(self, job_id: int, state: JobState, reason: str) -> None:
+        await self._call("end")
+        if state not in (JobState.FAILED, JobState.CANCELLED):
+            raise IllegalTransition(f"{state} is no way to end a job without a reply")
+        self._move(job_id, state)
+        self.jobs[job_id].reason = reason
+
+    async def confirm_delivery(self, message_id: int) -> None:
+        await self._call("confirm_delivery")
+        self.delivered.add(message_id)
+
+    def _move(self, job_id: int, state: JobState) -> None:
+        job = self.jobs[job_id]
+        if state not in _MAY_FOLLOW.get(job.state, ()):
+            raise IllegalTransition(f"job {job_id} is {job.state} and cannot become {state}")
+        job.states.append(state)
+
+    def _store(self, key: ConversationKey, parent: int | None, role: Role, kind: MessageKind, text: str) -> int:
+        message_id = len(self.messages) + 1
+        self.messages[message_id] = FakeMessage(key, StoredMessage(message_id, parent, role, kind, text))
+        return message_id
+
+    # Conversations
+
+    async def history(self, key: ConversationKey, limit: int) -> Sequence[StoredMessage]:
+        await self._call("history")
+        said = [
+            entry.message
+            for number, entry in self.messages.items()
+            if entry.key == key and entry.message.kind is MessageKind.CHAT and number >= self._begun.get(key, 0)
+        ]
+        return said[max(0, len(said) - limit) :]
+
+    async def start_over(self, key: ConversationKey) -> None:
+        await self._call("start_over")
+        self.begin_anew(key)
+
+    async def recent_replies(self, key: ConversationKey, kind: MessageKind, limit: int) -> Sequence[str]:
+        await self._call("recent_replies")
+        texts = [
+            entry.message.text
+            for entry in reversed(self.messages.values())
+            if entry.key.person == key.person and entry.message.role is Role.ASSISTANT and entry.message.kind is kind
+        ]
+        return texts[:limit]
+
+    # Feedback
+
+    async def latest_reply(self, key: ConversationKey) -> int | None:
+        await self._call("latest_reply")
+        replies = [
+            number
+            for number, entry in self.messages.items()
+            if entry.key == key and entry.message.role is Role.ASSISTANT
+        ]
+        return max(replies, default=None)
+
+    async def add_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> None:
+        await self._call("add_vote")
+        if message_id not in self.messages or self.messages[message_id].message.role is not Role.ASSISTANT:
+            raise InputError("There is no such reply of the bot to vote on.")
+        self.votes.append((key, message_id, vote, source))
+
+    # QuotePool
+
+    async def take(self, keyword: str, model_sha256: str) -> PooledQuote | None:
+        await self._call("take")
+        for entry in self.pool:
+            if entry[0].keyword == _normal(keyword) and entry[1] == model_sha256:
+                self.pool.remove(entry)
+                return entry[0]
+        return None
+
+    async def put(self, quote: PooledQuote, model_sha256: str) -> None:
+        await self._call("put")
+        keyword = _normal(quote.keyword)
+        identity = hashlib.sha256("\0".join((keyword, model_sha256, quote.text)).encode()).hexdigest()
+        if identity not in self._ever_pooled:
+            self._ever_pooled.add(identity)
+            self.pool.append((replace(quote, keyword=keyword), model_sha256))
+
+    async def wanted(self, model_sha256: str, depth: int, limit: int) -> Sequence[str]:
+        await self._call("wanted")
+        waiting = Counter(quote.keyword for quote, sha256 in self.pool if sha256 == model_sha256)
+        popular = [keyword for keyword, count in self.asked.most_common() if count >= 2 and waiting[keyword] < depth]
+        return popular[:limit]
+
+
+def _normal(keyword: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", keyword).casefold().split())
