@@ -146,8 +146,11 @@ class ChatService:
         return True
 
     async def _quoting(self, key: ConversationKey, keyword: str, seed: int | None) -> AsyncGenerator[_Progress, None]:
-        seen = await self._stores.conversations.recent_replies(key, MessageKind.QUOTE, self._quote.repeat_window)
-        pooled = await self._from_pool(keyword, seen) if seed is None else None
+        seen: Sequence[str] = ()
+        pooled = None
+        if seed is None:  # who names a seed wants that very text, and may want it again
+            seen = await self._stores.conversations.recent_replies(key, MessageKind.QUOTE, self._quote.repeat_window)
+            pooled = await self._from_pool(keyword, seen)
         if pooled is not None:
             yield TextDelta(pooled.text)
             yield self._pooled(pooled)

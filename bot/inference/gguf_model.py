@@ -52,6 +52,7 @@ class GgufModel:
         self.vocabulary = llama.llama_model_get_vocab(self.pointer)
         self.vocabulary_size = int(llama.llama_vocab_n_tokens(self.vocabulary))
         self.trained_context = int(llama.llama_model_n_ctx_train(self.pointer))
+        self.parameters = int(llama.llama_model_n_params(self.pointer))
         self.description = self._describe()
         self._bos = self._token_text(llama.llama_vocab_bos(self.vocabulary))
         eos = self._token_text(llama.llama_vocab_eos(self.vocabulary))

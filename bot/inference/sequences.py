@@ -81,8 +81,10 @@ class SequenceTable:
         own = self._resting(conversation)
         own_common = min(common_length(own.tokens, prompt), usable) if own else 0
         donor, donor_common = self._best_donor(prompt, usable, own)
-        if own and own_common >= donor_common:
-            return self._reopen(own, prompt, own_common, reserve)
+        if own:
+            moved_from, moved = self._movable(own, prompt, own_common)
+            if own_common + moved >= donor_common:
+                return self._reopen(own, own_common, moved_from, moved, reserve)
         evicted = self._drop(own) if own else ()
         evicted += self._make_room(reserve, spare=donor)
         entry = CachedSequence(self._free.pop(0), list(prompt[:donor_common]), conversation, reserve)
@@ -126,8 +128,7 @@ class SequenceTable:
         """Its cells are gone."""
         self._drop(self._table[sequence_id])
 
-    def _reopen(self, own: CachedSequence, prompt: Tokens[int], common: int, reserve: int) -> Opening:
-        moved_from, moved = self._movable(own, prompt, common)
+    def _reopen(self, own: CachedSequence, common: int, moved_from: int, moved: int, reserve: int) -> Opening:
         own.tokens = own.tokens[:common] + own.tokens[moved_from : moved_from + moved]
         own.reserved = reserve
         own.shared = min(own.shared, common)

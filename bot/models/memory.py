@@ -13,6 +13,7 @@ from bot.models.sizes import in_words
 F16_BYTES = 2
 F32_BYTES = 4
 BATCH_TOKENS = 512
+LEAST_CELLS = 512  # below this a conversation has no memory worth the name
 PROCESS_BYTES = 150 * 10**6  # the worker itself: interpreter, llama.cpp and its small buffers
 
 _UNLIMITED = 1 << 60  # cgroup v1 writes "no limit" as a number near the largest one
@@ -42,8 +43,20 @@ def check_memory(name: str, needed_bytes: int, available_bytes: int | None = Non
     if needed_bytes > available:
         raise ModelTooLarge(
             f"The model {name} needs about {in_words(needed_bytes)} of memory and {in_words(available)} are available: "
-            "take a smaller model or quantization, or set fewer context tokens."
+            "take a smaller model, or one with fewer bits a weight."
         )
+
+
+def fitting_cells(name: str, header: GgufHeader, wanted: int, batch_tokens: int, available_bytes: int) -> int:
+    """How many cells of cache a model may have: as wanted, or halved until it fits, down to LEAST_CELLS.
+
+    Raises ModelTooLarge when not even that fits.
+    """
+    cells = wanted
+    while bytes_needed(header, cells, batch_tokens) > available_bytes and cells > LEAST_CELLS:
+        cells = max(LEAST_CELLS, cells // 2)
+    check_memory(name, bytes_needed(header, cells, batch_tokens), available_bytes)
+    return cells
 
 
 def available_memory() -> int:

@@ -16,9 +16,10 @@ from model_pipeline.errors import InputInvalid, PipelineError
 from model_pipeline.gguf.converter import PACKAGE, find_converter
 from model_pipeline.gguf.description import Description, read_description
 from model_pipeline.gguf.export import Export, export_gguf
+from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.model_card import model_card
 from model_pipeline.gguf.model_folder import GGUF_FILE, Provenance, write_model_folder
-from model_pipeline.gguf.parity import Gate, Probes, check_parity, require
+from model_pipeline.gguf.parity import Gate, LanguageModel, Probes, check_parity, require
 from model_pipeline.gguf.probe_lines import DEFAULT_LINES, read_probes
 from model_pipeline.gguf.quantize import UNQUANTIZED, parse_type, quantize
 from model_pipeline.gguf.samples import chat_samples, quote_samples
@@ -74,46 +75,50 @@ def build(
             tokenizer_from=tokenizer_from,
             converter=converter,
         )
-        gates = {outtype: _checked(hf_folder, gguf, probes, outtype)}
+        trained = _trained(hf_folder)
+        gates = {outtype: _checked(trained, gguf, probes, outtype)}
         fallback_tensors = 0
         if type_name not in UNQUANTIZED:
             quantized = quantize(gguf, Path(folder) / GGUF_FILE, type_name)
             gguf, fallback_tensors = quantized.path, quantized.fallback_tensors
-            gates[type_name] = _checked(hf_folder, gguf, probes, type_name)
-        facts = _facts(gguf, type_name, description)
+            gates[type_name] = _checked(trained, gguf, probes, type_name)
+        facts, context_tokens = _facts(gguf, type_name, description)
         lineage = _lineage(exported, gates, fallback_tensors)
         card = _card(description, gguf, facts, gates)
-        provenance = Provenance(type_name, int(facts["context"].split()[0]), lineage, {})
+        provenance = Provenance(type_name, context_tokens, lineage)
         return write_model_folder(out, gguf, card, description, provenance), gates
 
 
-def _checked(hf_folder: Path, gguf: Path, probes: Probes, type_name: str) -> list[Gate]:
-    from model_pipeline.gguf.gguf_model import GgufModel  # late: a wrong option should not wait for torch
-    from model_pipeline.gguf.reference import HuggingFaceModel
+def _trained(hf_folder: Path) -> LanguageModel:
+    from model_pipeline.gguf.reference import HuggingFaceModel  # late: a wrong option should not wait for torch
 
+    return HuggingFaceModel(hf_folder)
+
+
+def _checked(trained: LanguageModel, gguf: Path, probes: Probes, type_name: str) -> list[Gate]:
     with GgufModel(gguf) as written:
-        gates = check_parity(HuggingFaceModel(hf_folder), written, probes, type_name)
+        gates = check_parity(trained, written, probes, type_name)
     require(*gates)
     return gates
 
 
-def _facts(gguf: Path, type_name: str, description: Description) -> dict[str, str]:
-    """The rows of the card's table that the file itself tells."""
-    from model_pipeline.gguf.gguf_model import GgufModel
-
+def _facts(gguf: Path, type_name: str, description: Description) -> tuple[dict[str, str], int]:
+    """The rows of the card's table that the file itself tells, and the context in tokens."""
     with GgufModel(gguf) as written:
         metadata = written.metadata
         trained = int(metadata[f"{metadata['general.architecture']}.context_length"])
         vocabulary = written.vocabulary_size
     if description.context_tokens > trained:
         raise InputInvalid(f"context_tokens is {description.context_tokens}, and the model was made for {trained}.")
-    return {
+    context_tokens = description.context_tokens or trained
+    facts = {
         "architecture": metadata["general.architecture"],
         "parameters": metadata.get("general.size_label", "unknown"),
         "vocabulary": f"{vocabulary} tokens",
-        "context": f"{description.context_tokens or trained} tokens",
+        "context": f"{context_tokens} tokens",
         "file": f"{GGUF_FILE}, {type_name}, {gguf.stat().st_size:,} bytes",
     }
+    return facts, context_tokens
 
 
 def _lineage(exported: Export, gates: Mapping[str, Sequence[Gate]], fallback_tensors: int) -> dict[str, object]:

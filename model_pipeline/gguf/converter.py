@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -147,21 +148,21 @@ def _move_into_place(staged: Path, final: Path, version: str) -> Converter:
 def _unpack(archive: Path, target: Path, version: str) -> None:
     try:
         with tarfile.open(archive) as tar:
-            for member in _wanted(tar, version):
+            for member in _wanted(tar, archive, version):
                 tar.extract(member, target, filter="data")
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         raise ConverterUnavailable(f"{archive} cannot be unpacked: {error}.") from error
     if missing := [name for name in WANTED if not (target / name).exists()]:
         raise ConverterUnavailable(f"{archive} is not the source distribution of {PACKAGE}: {missing[0]} is missing.")
 
 
-def _wanted(tar: tarfile.TarFile, version: str) -> Iterator[tarfile.TarInfo]:
+def _wanted(tar: tarfile.TarFile, archive: Path, version: str) -> Iterator[tarfile.TarInfo]:
     """The members below vendor/llama.cpp that make up the converter, renamed to lie at the top."""
     root = f"llama_cpp_python-{version}"
     for member in tar:
         parts = PurePosixPath(member.name).parts
         if parts[:1] != (root,):
-            raise ConverterUnavailable(f"{tar.name} is not the source distribution of {PACKAGE} {version}.")
+            raise ConverterUnavailable(f"{archive} is not the source distribution of {PACKAGE} {version}.")
         if parts[1:3] == ("vendor", "llama.cpp") and parts[3:4] and parts[3] in WANTED:
             member.name = str(PurePosixPath(*parts[3:]))
             yield member

@@ -22,11 +22,15 @@ class _Section(BaseModel):
 
 
 class QuotePrompt(_Section):
-    """How the model is asked for a quote: completed as raw text, or as a user turn after `system` with `chat`."""
+    """How the model is asked for a quote: completed as raw text, or as a user turn after `system` with `chat`.
+
+    With `lower_case` the keyword is put in in lower case, for a model that was trained on no other.
+    """
 
     template: Annotated[str, AfterValidator(_one_keyword)]
     chat: bool
     system: str = ""
+    lower_case: bool = False
 
 
 class Sampling(_Section):
@@ -81,7 +85,9 @@ def read_description(path: Path, **overrides: object) -> Description:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputInvalid(f"The description {path} cannot be read: {error}.") from error
+        raise InputInvalid(
+            f"The description {path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        ) from error
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
         return Description.model_validate(content | given)

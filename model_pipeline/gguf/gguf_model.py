@@ -14,7 +14,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from numpy.typing import NDArray
 
 from model_pipeline.errors import InputInvalid
-from model_pipeline.gguf.parity import TemplateRefused
+from model_pipeline.gguf.parity import TEMPLATE_ERRORS, TemplateRefused
 
 CONTEXT_TOKENS = 512  # enough for every comparison, and little memory
 
@@ -61,12 +61,12 @@ class GgufModel:
         if template is None:
             return None
         bos, eos = (self._token_text(token) for token in (self.llama.token_bos(), self.llama.token_eos()))
-        formatter = Jinja2ChatFormatter(
-            template, eos_token=eos, bos_token=bos, add_generation_prompt=generation_prompt
-        )
         try:
+            formatter = Jinja2ChatFormatter(
+                template, eos_token=eos, bos_token=bos, add_generation_prompt=generation_prompt
+            )
             return str(formatter(messages=[dict(turn) for turn in turns]).prompt)
-        except Exception as error:  # noqa: BLE001: templates are programs and may raise anything
+        except TEMPLATE_ERRORS as error:
             raise TemplateRefused(str(error)) from error
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:

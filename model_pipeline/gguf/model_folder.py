@@ -23,12 +23,11 @@ MANIFEST_FILE = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the GGUF came from and how it was measured; both become objects of the manifest as they are."""
+    """What the file itself tells and where it came from; `lineage` joins the manifest as it is."""
 
     quantization: str
     context_tokens: int
     lineage: Mapping[str, object]
-    evaluation: Mapping[str, object]
 
 
 def write_model_folder(out: Path, gguf: Path, card: str, description: Description, provenance: Provenance) -> Path:
@@ -67,7 +66,7 @@ def build_manifest(gguf: Path, description: Description, provenance: Provenance)
         "quote_prompt": description.quote_prompt.model_dump(),
         "sampling": description.sampling.model_dump(),
         "lineage": {**description.lineage, **provenance.lineage},
-        "evaluation": {**description.evaluation, **provenance.evaluation},
+        "evaluation": description.evaluation,
     }
 
 

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import Protocol
 
 import numpy as np
+from jinja2 import TemplateError
 from numpy.typing import NDArray
 
 from model_pipeline.errors import ParityFailed
@@ -24,7 +25,8 @@ PROBE_LINES = (
     " a leading space, then  two,   three and a trailing one ",
     "tabs\t\there, lines\n\nthere,\r\nand \n \n mixed \t\n ones\n",
     "1 22 333 4444 55555 3.14 1,000,000 2nd a1b2c3",
-    "dashes - -- --- ------, dots ... …, marks ?!?! \"quoted\" 'single' (round) [square] {curly} <angle> @#$%^&*_+=~`|\\/",
+    "dashes - -- --- ------, dots ... …, marks ?!?! \"quoted\" 'single' (round) [square] {curly} <angle> "
+    "@#$%^&*_+=~`|\\/",
     "naïve café, Straße, Grüße, ½ ², Ærøskøbing, İstanbul, ǅ",
     "нещо на Български; ελληνικά; עברית; العربية; हिन्दी; ไทย; កាន់តែពិសេស",
     "我想在apple工作1314151天～ 日本語のテキスト。 한국어 텍스트",
@@ -48,6 +50,8 @@ TIE_LOGITS = 0.05  # below this, which of two tokens is the likelier is a matter
 _NO_TEMPLATE, _REFUSED = "nothing, for there is none,", "an error"
 _WORST_FACTOR = 5.0  # what one position may differ more than the mean one
 _LONG_PROMPT_CHARS = 2_000
+# Templates are programs: beside Jinja's own errors they raise what Python does for wrong values.
+TEMPLATE_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class TemplateRefused(Exception):
@@ -167,7 +171,7 @@ def template_gate(reference: LanguageModel, candidate: LanguageModel, conversati
         for prompt in (True, False):
             expected, found = (_outcome(side, turns, prompt=prompt) for side in (reference, candidate))
             if expected != found:
-                failure = f"The chat template of the GGUF gives {found} for {_shown(turns)}, and the trained {expected}."
+                failure = f"The GGUF's chat template gives {found} for {_shown(turns)}, and the trained one {expected}."
                 return Gate("template", {"conversations": len(conversations)}, failure)
             texts += expected not in (_NO_TEMPLATE, _REFUSED)
     return Gate("template", {"conversations": len(conversations), "equal_texts": texts})
@@ -194,8 +198,9 @@ def logit_gate(reference: LanguageModel, candidate: LanguageModel, prompts: Sequ
 def greedy_gate(reference: LanguageModel, candidate: LanguageModel, prompts: Sequence[str], tokens: int = 32) -> Gate:
     """Each prompt is continued with the same tokens, up to a place where two are equally likely but for rounding."""
     compared = ties = 0
+    longest = max(1, min(reference.context_tokens, candidate.context_tokens) - tokens)
     for prompt in prompts:
-        ids = reference.token_ids(prompt, add_special=True)
+        ids = reference.token_ids(prompt, add_special=True)[:longest]
         expected, found = reference.greedy(ids, tokens), candidate.greedy(ids, tokens)
         place = _first_difference(expected, found)
         compared += len(expected) if place is None else place

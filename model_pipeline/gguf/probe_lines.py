@@ -23,7 +23,7 @@ def read_probes(path: Path, quote_template: str) -> Probes:
     conversations: list[list[dict[str, str]]] = []
     for number, line in enumerate(_lines(path), 1):
         row = _row(path, number, line)
-        if "messages" in row:
+        if _is_dialogue(row):
             conversations.append(row["messages"])
         else:
             quotes.append(row)
@@ -33,17 +33,36 @@ def read_probes(path: Path, quote_template: str) -> Probes:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): JSON may hold line separators of Unicode as they are.
+        return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputInvalid(f"The lines {path} cannot be read: {error}.") from error
+        raise InputInvalid(f"The lines {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-        known = isinstance(row, dict) and ("messages" in row or {"keyword", "quote"} <= row.keys())
     except ValueError:
-        known = False
-    if not known:
+        row = None
+    if not _is_quote(row) and not _is_dialogue(row):
         raise InputInvalid(f"Line {number} of {path} is neither a quote with its keyword nor a list of messages.")
     return dict(row)
+
+
+def _is_quote(row: object) -> bool:
+    return isinstance(row, dict) and all(_is_text(row.get(key)) for key in ("keyword", "quote"))
+
+
+def _is_dialogue(row: object) -> bool:
+    turns = row.get("messages") if isinstance(row, dict) else None
+    return (
+        isinstance(turns, list)
+        and bool(turns)
+        and all(
+            isinstance(turn, dict) and _is_text(turn.get("role")) and _is_text(turn.get("content")) for turn in turns
+        )
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import llama_cpp
 from llama_cpp import _logger as llama_logger
@@ -62,6 +63,8 @@ def quantize(source: Path, out: Path, type_name: str, *, threads: int | None = N
     type_name = parse_type(type_name)
     if not source.is_file():
         raise InputInvalid(f"{source} is not a file; give a GGUF that is not quantized.")
+    if out.is_dir() or not out.parent.is_dir():
+        raise InputInvalid(f"{out} cannot be written; give the name of a file in a folder that is there.")
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = quantization_types()[type_name]
     params.nthread = threads or os.cpu_count() or 1
@@ -75,15 +78,14 @@ def quantize(source: Path, out: Path, type_name: str, *, threads: int | None = N
     return Quantized(out, type_name, out.stat().st_size, int(found[1]) if found else 0)
 
 
-def _run(source: Path, out: Path, params: object, type_name: str) -> str:
+def _run(source: Path, out: Path, params: Any, type_name: str) -> str:
     with _captured_log() as lines:
-        code = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params))  # type: ignore[arg-type]
+        code = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), ctypes.byref(params))
     log = "".join(lines)
     if code != 0:
-        reason = re.search(r"failed to quantize: (.*)", log)
-        raise QuantizationFailed(
-            f"llama.cpp cannot write {source.name} as {type_name}: {reason[1].strip() if reason else 'no reason given'}."
-        )
+        found = re.search(r"failed to quantize: (.*)", log)
+        reason = found[1].strip().rstrip(".") if found else "it gave no reason"
+        raise QuantizationFailed(f"llama.cpp cannot write {source.name} as {type_name}: {reason}.")
     return log
 
 
@@ -92,11 +94,11 @@ def _captured_log() -> Iterator[list[str]]:
     """Keep llama.cpp's log lines, which are its only account of what went wrong, and give the binding's logger back."""
     lines: list[str] = []
 
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def keep(level: int, text: bytes, user_data: object) -> None:
         lines.append(text.decode(errors="replace"))
 
-    llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
+    callback = llama_cpp.llama_log_callback(keep)  # named: llama.cpp holds no reference that keeps it alive
+    llama_cpp.llama_log_set(callback, ctypes.c_void_p(0))
     try:
         yield lines
     finally:

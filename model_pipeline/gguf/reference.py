@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from model_pipeline.gguf.parity import TemplateRefused
+from model_pipeline.gguf.parity import TEMPLATE_ERRORS, TemplateRefused
 
 
 class HuggingFaceModel:
@@ -57,7 +57,7 @@ class HuggingFaceModel:
                     [dict(turn) for turn in turns], tokenize=False, add_generation_prompt=generation_prompt
                 )
             )
-        except Exception as error:  # noqa: BLE001: templates are programs and may raise anything
+        except TEMPLATE_ERRORS as error:
             raise TemplateRefused(str(error)) from error
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:

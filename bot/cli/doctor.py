@@ -1,0 +1,173 @@
+"""The command `quotesmith doctor`: tries every part once and says what to do about what fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bot.chat.generation import TextDelta
+from bot.chat.model import Model
+from bot.chat.prompts import quote_request
+from bot.chat.quotes import finished_quote
+from bot.cli import session
+from bot.cli.session import JsonOption
+from bot.composition import client_limits, open_database, open_store, worker_options
+from bot.errors import GenerationError, QuotesmithError
+from bot.inference.worker_client import WorkerClient
+from bot.models.disk import free_disk
+from bot.models.sizes import in_words
+from bot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from bot.storage.database import Database
+
+_LITTLE_DISK_BYTES = 200 * 10**6
+_KEYWORD = "courage"
+# The forms that the platforms give out today; a token of another form is nearly always a copying mistake.
+_TOKEN_FORMS = {
+    "discord_token": ("DISCORD_TOKEN", r"[\w-]{20,}\.[\w-]{5,}\.[\w-]{20,}", "three parts with dots between them"),
+    "telegram_token": ("TELEGRAM_TOKEN", r"\d{5,}:[\w-]{30,}", "digits, a colon, and 35 letters, digits, - and _"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report; `advice` says what to do where it failed."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+def doctor(json: JsonOption = False) -> None:
+    """Check settings, database, model and disk; exit code 1 if anything is wrong."""
+    checks = session.run(_report(json))
+    if json:
+        session.show_json({"ok": all(check.ok for check in checks), "checks": checks})
+    raise typer.Exit(0 if all(check.ok for check in checks) else session.FAILED)
+
+
+async def _report(quiet: bool) -> list[Check]:
+    checks = []
+    async for check in _checks():
+        checks.append(check)
+        if not quiet:
+            advice = f" -> {check.advice}" if check.advice else ""
+            typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name:<10} {check.detail}{advice}")
+    return checks
+
+
+async def _checks() -> AsyncIterator[Check]:
+    try:
+        settings = load_settings()
+    except QuotesmithError as error:
+        yield Check("settings", False, str(error), "Correct it and run quotesmith doctor again for the rest.")
+        return
+    set_by_hand = sum(line.source not in ("", "default") for line in settings.describe())
+    yield Check("settings", True, f"{set_by_hand} set by file or environment, the rest are defaults")
+    async for check in _database(settings):
+        yield check
+    async for check in _model(settings):
+        yield check
+    for check in (*_tokens(settings), _disk(settings)):
+        yield check
+
+
+async def _database(settings: Settings) -> AsyncIterator[Check]:
+    try:
+        database = await open_database(settings)
+    except QuotesmithError as error:
+        yield Check("database", False, str(error), "Nothing can be stored until this is mended.")
+        return
+    try:
+        yield Check("database", True, f"{settings.database.url}, {in_words(await database.size_bytes())}")
+        yield await _migrations(database)
+        sealed = database.cipher.has_key
+        yield Check("encryption", True, "on" if sealed else "off; set QUOTESMITH_DATA_KEY to encrypt stored messages")
+    finally:
+        await database.close()
+
+
+async def _migrations(database: Database) -> Check:
+    from bot.storage.schema import known_revisions
+
+    revision, newest = await database.revision(), known_revisions()[-1]
+    return Check("migrations", revision == newest, f"at revision {revision} of {newest}")
+
+
+async def _model(settings: Settings) -> AsyncIterator[Check]:
+    store = open_store(settings)
+    try:
+        model = store.get(store.active().name, verify=True)
+    except QuotesmithError as error:
+        yield Check("model", False, str(error), "Choose another with `quotesmith model use NAME`, such as starter.")
+        return
+    yield Check("model", True, f"{model.name}, {in_words(model.path.stat().st_size)}, checksum right")
+    try:
+        worker = WorkerClient(worker_options(settings, model), client_limits(settings.inference))
+    except QuotesmithError as error:
+        yield Check("memory", False, str(error), "Choose a smaller model or lower inference.context_tokens.")
+        return
+    worker.start()
+    try:
+        facts = await worker.ready()
+        yield Check(
+            "speed",
+            True,
+            f"{facts.threads} threads for one text: {facts.stream_rate:.0f} tokens/s; "
+            f"{facts.batch_threads} for many: {facts.batch_rate:.0f} tokens/s; loaded in {facts.load_s:.1f} s",
+        )
+        yield Check("answer", True, f'{_KEYWORD}: "{await _answer(settings, model, worker)}"')
+    except QuotesmithError as error:
+        yield Check("answer", False, str(error), "Try another model: `quotesmith model use starter`.")
+    finally:
+        await worker.close()
+
+
+async def _answer(settings: Settings, model: Model, worker: WorkerClient) -> str:
+    request = quote_request(
+        model,
+        _KEYWORD,
+        person="doctor",
+        max_tokens=settings.quote.max_tokens,
+        seed=0,
+        deadline_s=settings.inference.deadline_s,
+    )
+    text = ""
+    async with aclosing(worker.generate(request)) as events:
+        async for event in events:
+            text += event.text if isinstance(event, TextDelta) else ""
+    quote = finished_quote(text)
+    if quote is None:
+        raise GenerationError("The model answers, but not with a quote.")
+    return quote
+
+
+def _tokens(settings: Settings) -> list[Check]:
+    checks = []
+    for field, (variable, form, in_words_) in _TOKEN_FORMS.items():
+        secret = getattr(settings.secrets, field)
+        name = variable.partition("_")[0].lower()
+        if secret is None:
+            checks.append(Check(name, True, f"{variable} is not set"))
+        elif re.fullmatch(form, secret.get_secret_value()):
+            checks.append(Check(name, True, f"{variable} has the form of a token"))
+        else:
+            advice = f"Copy it again: it is {in_words_}."
+            checks.append(Check(name, False, f"{variable} does not have the form of a token", advice))
+    return checks
+
+
+def _disk(settings: Settings) -> Check:
+    path = settings.database.url.partition(":///")[2].partition("?")[0]
+    free = free_disk(Path(path).parent)
+    enough = free >= _LITTLE_DISK_BYTES
+    advice = "" if enough else f"Free some space: {in_words(_LITTLE_DISK_BYTES)} is the least to be safe."
+    return Check("disk", enough, f"{in_words(free)} free", advice)

@@ -1,0 +1,126 @@
+"""The commands that answer people: `run`, `quote` and `chat`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from bot.chat.messages import Platform
+from bot.chat.replies import Reply, ReplyEvent
+from bot.cli import session
+from bot.cli.session import JsonOption
+from bot.composition import Bot, open_bot, writing_ahead
+from bot.errors import GenerationError, InputError
+from bot.platforms.console import CONSOLE_KEY, Console, printable
+from bot.settings import Settings
+
+_BANNER = (
+    "Quotesmith with the model {model}; /help says what you can type. "
+    "To connect a platform, set DISCORD_TOKEN or TELEGRAM_TOKEN in the environment or in .env."
+)
+
+
+def run(
+    platform: Annotated[
+        list[Platform] | None,
+        typer.Option(help="Serve this platform; may be repeated. Default: those whose token is set, else console."),
+    ] = None,
+) -> None:
+    """Start the bot."""
+    settings = session.begin()
+    _check_served(platform or _with_token(settings))
+    raise typer.Exit(session.run(_terminal(settings)))
+
+
+def quote(
+    keyword: Annotated[str, typer.Argument(help="What the quote is about.")],
+    count: Annotated[int, typer.Option(min=1, max=1_000, help="How many quotes.")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same quotes.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model of `quotesmith model list`.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write quotes on a keyword."""
+    session.run(_quotes(session.begin(), keyword, count, seed, model, json))
+
+
+def chat(
+    text: Annotated[str | None, typer.Argument(help="One message; without it the terminal chat opens.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say something to the model, or open the terminal chat."""
+    if text is None and json:
+        raise InputError("--json needs a TEXT to answer: quotesmith chat TEXT --json.")
+    settings = session.begin()
+    if text is None:
+        raise typer.Exit(session.run(_terminal(settings)))
+    session.run(_one_reply(settings, text, json))
+
+
+async def _terminal(settings: Settings) -> int:
+    async with open_bot(settings) as bot:
+        await bot.worker.ready()
+        console = Console(bot.service, settings.console, banner=_BANNER.format(model=bot.model.name))
+        async with writing_ahead(bot.service):
+            return await console.run()
+
+
+async def _quotes(
+    settings: Settings, keyword: str, count: int, seed: int | None, model: str | None, as_json: bool
+) -> None:
+    async with open_bot(settings, model) as bot:
+        for number in range(count):
+            # A quote may take several attempts, each with a seed of its own: these must not be the next quote's.
+            own_seed = None if seed is None else (seed + number * settings.quote.attempts) % 2**32
+            reply = await _finished(bot, bot.service.quote(CONSOLE_KEY, keyword, seed=own_seed))
+            if as_json:
+                session.show_json(
+                    {
+                        "keyword": keyword,
+                        "quote": reply.text,
+                        "model": reply.model,
+                        "source": reply.source,
+                        "tokens": reply.tokens,
+                        "elapsed_ms": reply.elapsed_ms,
+                    }
+                )
+            else:
+                typer.echo(printable(reply.text))
+            sys.stdout.flush()
+
+
+async def _one_reply(settings: Settings, text: str, as_json: bool) -> None:
+    async with open_bot(settings) as bot:
+        reply = await _finished(bot, bot.service.chat(CONSOLE_KEY, text))
+        if as_json:
+            session.show_json(
+                {"reply": reply.text, "model": reply.model, "tokens": reply.tokens, "elapsed_ms": reply.elapsed_ms}
+            )
+        else:
+            typer.echo(printable(reply.text))
+
+
+async def _finished(bot: Bot, events: AsyncGenerator[ReplyEvent, None]) -> Reply:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Reply):
+                await bot.service.delivered(event.message_id)
+                return event
+    raise GenerationError("The model gave no reply.")
+
+
+def _with_token(settings: Settings) -> list[Platform]:
+    tokens = {Platform.DISCORD: settings.secrets.discord_token, Platform.TELEGRAM: settings.secrets.telegram_token}
+    return [platform for platform, token in tokens.items() if token is not None] or [Platform.CONSOLE]
+
+
+def _check_served(platforms: Sequence[Platform]) -> None:
+    for platform in platforms:
+        if platform is not Platform.CONSOLE:
+            raise InputError(
+                f"This version of Quotesmith does not serve {platform.capitalize()} yet, only the terminal: "
+                "quotesmith run --platform console."
+            )

@@ -1,0 +1,83 @@
+"""What every command shares: settings and log at its start, an exit code at its end; knows no single command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from bot.errors import QuotesmithError
+from bot.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_Result = TypeVar("_Result")
+
+
+def begin() -> Settings:
+    """Read the settings and open the log. Raises SettingsError."""
+    from bot.logs import set_up_logging
+
+    settings = load_settings()
+    set_up_logging(settings.logging.level, settings.logging.file, settings.secrets.values())
+    return settings
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a command's coroutine to its end; Ctrl-C ends the process with the exit code of an interrupted one."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def show_json(value: object) -> None:
+    """Print one line of JSON; dataclasses are written as objects, paths and times as text."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def show_error(error: QuotesmithError) -> None:
+    """Print an error as its sentence, on standard error."""
+    typer.echo(f"quotesmith: {error}", err=True)
+
+
+def show_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The hook for what nothing else caught: a defect of the program gets a sentence, and the log its traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    log.debug("an unexpected error", exc_info=(kind, error, trace))
+    place = ""
+    while trace is not None:
+        place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    typer.echo(
+        f"quotesmith: This is a defect of Quotesmith ({kind.__name__}{place}). "
+        "Please report it; QUOTESMITH_LOGGING__LEVEL=debug writes the details to the log.",
+        err=True,
+    )
+
+
+def leave_quietly() -> None:
+    """Whoever read the output has gone: keep the interpreter from complaining about it while it shuts down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "__dataclass_fields__"):
+        return asdict(value)  # type: ignore[call-overload]
+    return str(value)

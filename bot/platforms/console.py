@@ -1,0 +1,255 @@
+"""The terminal as a platform: a chat with line editing, or lines from a pipe; translates and decides nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from bot.chat.generation import Queued, TextDelta
+from bot.chat.messages import ConversationKey, Platform, Vote, VoteSource
+from bot.chat.replies import Reply, ReplyEvent, Retracted
+from bot.chat.service import ChatService
+from bot.errors import InputError, QuotesmithError
+from bot.platforms.commands import COMMANDS, Action, Command, help_text, parse
+from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP, user_text, waiting_text
+from bot.platforms.screen import GrowingText, printable
+from bot.settings import ConsoleSettings
+
+if TYPE_CHECKING:
+    from prompt_toolkit.history import History
+
+PROMPT = "> "
+_LINE_BYTES = 1 << 20
+_LINES_AHEAD = 16
+
+
+def console_key() -> ConversationKey:
+    """The conversation of whoever is logged in."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return ConversationKey(Platform.CONSOLE, "terminal", "", user)
+
+
+class Console:
+    """Serves one person at a terminal, or one pipe."""
+
+    def __init__(
+        self,
+        service: ChatService,
+        settings: ConsoleSettings,
+        *,
+        banner: str,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self._service = service
+        self._history_file = settings.history_file
+        self._banner = banner
+        self._in, self._out, self._err = stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr
+        self._key = console_key()
+        self._answering: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    async def run(self) -> int:
+        """Serve until the person leaves or the input ends; returns the exit code."""
+        if self._in.isatty() and self._out.isatty():
+            await self._chat()
+            return 0
+        return await self._answer_lines()
+
+    # -- a terminal -------------------------------------------------------------------------------------------------
+
+    async def _chat(self) -> None:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
+
+        commands = WordCompleter(list(COMMANDS), sentence=True)
+        session: PromptSession[str] = PromptSession(
+            history=self._history(), completer=commands, complete_while_typing=False
+        )
+        self._say(self._banner)
+        while not self._leaving:
+            try:
+                line = await session.prompt_async(PROMPT)
+            except KeyboardInterrupt:
+                if session.default_buffer.text:
+                    continue  # it took back what was typed
+                return
+            except EOFError:
+                return
+            if line.strip():
+                await self._obey_interruptibly(line)
+
+    async def _obey_interruptibly(self, line: str) -> None:
+        """Carry out a line; Ctrl-C stops it, and once more leaves."""
+        self._answering = asyncio.ensure_future(self._obey_on_screen(line))
+        # The line editor has its own handler while it reads and leaves none behind.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
+        try:
+            await asyncio.wait([self._answering])
+            self._answering.result()
+        except asyncio.CancelledError:
+            if not self._answering.cancelled():  # it is this one that is to end
+                self._answering.cancel()
+                raise
+            self._say(STOPPED)
+        except QuotesmithError as error:
+            self._say(user_text(error))
+        finally:
+            self._answering = None
+
+    def _interrupt(self) -> None:
+        if self._answering is None or self._answering.cancelling():
+            self._leaving = True
+        else:
+            self._answering.cancel()
+
+    async def _obey_on_screen(self, line: str) -> None:
+        command = parse(line)
+        if (events := self._reply(command)) is None:
+            self._say(await self._do(command))
+            return
+        text = GrowingText(self._out)
+        try:
+            reply = await _finished(events, text)
+        finally:
+            text.end()
+        await self._service.delivered(reply.message_id)
+
+    def _history(self) -> History:
+        """What was typed before, kept in a file that only its owner may read."""
+        from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+        path: Path = self._history_file
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            self._complain(f"What you type is not remembered: {path} cannot be written ({error.strerror}).")
+            return InMemoryHistory()
+        return FileHistory(path)
+
+    # -- a pipe -----------------------------------------------------------------------------------------------------
+
+    async def _answer_lines(self) -> int:
+        """Answer each line in turn: replies to the output, all else to the error output."""
+        failed = False
+        lines = _lines_of(self._in.fileno())
+        async with aclosing(lines):
+            async for data in lines:
+                try:
+                    done = await self._obey_from_pipe(data)
+                except QuotesmithError as error:
+                    failed = True
+                    self._complain(user_text(error))
+                    continue
+                if done:
+                    break
+        return int(failed)
+
+    async def _obey_from_pipe(self, data: bytes) -> bool:
+        """Carry out a line; True if it was the last."""
+        try:
+            line = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError("A line of the input is not UTF-8 text.") from error
+        if not line.strip():
+            return False
+        command = parse(line)
+        if (events := self._reply(command)) is not None:
+            reply = await _finished(events, None)
+            self._say(reply.text)
+            await self._service.delivered(reply.message_id)
+        elif command.action is Action.HELP:
+            self._say(await self._do(command))
+        elif command.action is not Action.QUIT:
+            self._complain(await self._do(command))
+        return command.action is Action.QUIT
+
+    # -- both -------------------------------------------------------------------------------------------------------
+
+    def _reply(self, command: Command) -> AsyncGenerator[ReplyEvent, None] | None:
+        """The reply that the model is to write, None for a command that needs no model."""
+        if command.action is Action.QUOTE:
+            return self._service.quote(self._key, command.text)
+        if command.action is Action.CHAT:
+            return self._service.chat(self._key, command.text)
+        return None
+
+    async def _do(self, command: Command) -> str:
+        """Carry out a command that needs no model, and say what came of it."""
+        match command.action:
+            case Action.NEW:
+                await self._service.start_over(self._key)
+                return STARTED_OVER
+            case Action.GOOD:
+                await self._service.vote(self._key, Vote.UP, VoteSource.COMMAND)
+                return THANKS_UP
+            case Action.BAD:
+                await self._service.vote(self._key, Vote.DOWN, VoteSource.COMMAND)
+                return THANKS_DOWN
+            case Action.QUIT:
+                self._leaving = True
+                return ""
+            case _:
+                return help_text()
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._out.write(f"{printable(text)}\n")
+            self._out.flush()
+
+    def _complain(self, text: str) -> None:
+        self._err.write(f"{printable(text)}\n")
+        self._err.flush()
+
+
+async def _finished(events: AsyncGenerator[ReplyEvent, None], text: GrowingText | None) -> Reply:
+    """The reply at the end of the events; what comes before is shown on `text`, if there is one."""
+    reply: Reply | None = None
+    async with aclosing(events):
+        async for event in events:
+            match event:
+                case Reply():
+                    reply = event
+                case TextDelta() if text is not None:
+                    text.add(event.text)
+                case Retracted() if text is not None:
+                    text.take_back()
+                case Queued() if text is not None:
+                    text.notice(waiting_text(event))
+    assert reply is not None  # the service ends with a Reply or an error
+    return reply
+
+
+async def _lines_of(descriptor: int) -> AsyncGenerator[bytes, None]:
+    """The lines of a file, pipe or terminal, without holding up the event loop.
+
+    A thread reads, because event loops cannot wait for plain files. It reads a copy of the descriptor: a thread that
+    sits in `sys.stdin` would keep the interpreter from ending.
+    """
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[bytes | None] = asyncio.Queue(_LINES_AHEAD)
+    threading.Thread(target=_read_lines, args=(os.dup(descriptor), loop, lines.put), daemon=True).start()
+    while (line := await lines.get()) is not None:
+        yield line
+
+
+def _read_lines(
+    descriptor: int, loop: asyncio.AbstractEventLoop, put: Callable[[bytes | None], asyncio._CoroutineLike[None]]
+) -> None:
+    with suppress(RuntimeError, asyncio.CancelledError), open(descriptor, "rb") as file:  # the loop may be gone
+        while line := file.readline(_LINE_BYTES):
+            asyncio.run_coroutine_threadsafe(put(line), loop).result()
+        asyncio.run_coroutine_threadsafe(put(None), loop).result()

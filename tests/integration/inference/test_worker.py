@@ -1,0 +1,210 @@
+"""The worker client with its real process on the embedded model: what a person gets, also when the process dies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, Sampling, TextDelta
+from bot.chat.messages import Role, Turn
+from bot.chat.quotes import QUOTE_GRAMMAR, finished_quote
+from bot.errors import BusyError, ModelInvalid, WorkerCrashed
+from bot.inference.worker_client import WorkerClient
+from tests.integration.inference.conftest import StartWorker
+
+LONG = GenerationRequest(
+    person="a", prompt="Once upon a time there was", max_tokens=200, seed=7, sampling=Sampling(temperature=0.9)
+)
+
+
+async def written(client: WorkerClient, request: GenerationRequest) -> tuple[str, Finished]:
+    """The whole text and how it ended."""
+    text, end = "", None
+    async with aclosing(client.generate(request)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                text += event.text
+            elif isinstance(event, Finished):
+                end = event
+    assert end is not None
+    return text, end
+
+
+def quote(keyword: str, seed: int, person: str = "a") -> GenerationRequest:
+    return GenerationRequest(
+        person=person, prompt=f"Keyword: {keyword}\nQuote:", max_tokens=80, seed=seed, grammar=QUOTE_GRAMMAR
+    )
+
+
+async def test_a_seed_decides_the_text(start_worker: StartWorker) -> None:
+    client = await start_worker()
+    first, end = await written(client, LONG)
+    again, _ = await written(client, LONG)
+    other, _ = await written(client, replace(LONG, seed=8))
+    assert end.completion_tokens > 20 and first == again != other
+
+
+async def test_many_people_each_get_a_closed_quote(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=8, context_tokens=2048, max_waiting=64)
+    answers = await asyncio.gather(*(written(client, quote("courage", n, f"p{n}")) for n in range(24)))
+    quotes = [finished_quote(text) for text, _ in answers]
+    assert all(quotes) and len(set(quotes)) > 12
+
+
+async def test_a_killed_worker_costs_nobody_a_word(
+    start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await start_worker()
+    undisturbed, _ = await written(client, LONG)
+    caplog.clear()
+    text, end, killed = "", None, 0
+    async with aclosing(client.generate(LONG)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                text += event.text
+                if len(text) > 60 and not killed and client.pid is not None:
+                    killed = client.pid
+                    os.kill(killed, signal.SIGKILL)
+            elif isinstance(event, Finished):
+                end = event
+    assert killed and end is not None and end.resumed == 1
+    # Behind the cut other tokens may be drawn than without it: what was shown before stays, and the length fits.
+    assert text[:60] == undisturbed[:60] and end.completion_tokens > 60 / 8
+    lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(lines) == 1 and "started again" in lines[0].getMessage()
+
+
+async def test_a_resumed_greedy_text_is_the_undisturbed_one(start_worker: StartWorker) -> None:
+    client = await start_worker()
+    request = replace(LONG, sampling=Sampling(temperature=0.0), max_tokens=120)
+    undisturbed, _ = await written(client, request)
+    text, killed = "", False
+    async with aclosing(client.generate(request)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                text += event.text
+                if len(text) > 80 and not killed and client.pid is not None:
+                    killed = True
+                    os.kill(client.pid, signal.SIGKILL)
+    assert killed and text == undisturbed
+
+
+async def test_a_hanging_worker_is_replaced(start_worker: StartWorker) -> None:
+    client = await start_worker(hang_timeout_s=1.5)
+    text, stopped, end = "", False, None
+    async with aclosing(client.generate(LONG)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                text += event.text
+                if not stopped and client.pid is not None:
+                    stopped = True
+                    os.kill(client.pid, signal.SIGSTOP)
+            elif isinstance(event, Finished):
+                end = event
+    assert stopped and end is not None and end.resumed == 1 and text
+
+
+async def test_a_request_that_kills_every_worker_is_given_up(start_worker: StartWorker) -> None:
+    client = await start_worker(max_resumes=1)
+    request = replace(LONG, max_tokens=400)
+    with pytest.raises(WorkerCrashed, match="given up"):
+        async with aclosing(client.generate(request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta) and client.pid is not None:
+                    os.kill(client.pid, signal.SIGKILL)
+    text, _ = await written(client, quote("hope", 1, "b"))
+    assert finished_quote(text)
+
+
+async def test_an_abandoned_request_frees_its_place(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=1, max_waiting_per_person=1)
+    async with aclosing(client.generate(replace(LONG, max_tokens=400))) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                break
+    assert client.idle
+    text, end = await written(client, quote("hope", 1))
+    assert finished_quote(text) and end.queued_s < 5
+
+
+async def test_the_deadline_gives_what_is_there(start_worker: StartWorker) -> None:
+    client = await start_worker()
+    _, end = await written(client, replace(LONG, deadline_s=0.0))
+    assert end.reason is FinishReason.DEADLINE and end.completion_tokens == 0
+
+
+async def test_a_full_queue_says_so_at_once(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=1, max_waiting=1, max_waiting_per_person=2)
+    first = asyncio.create_task(written(client, replace(LONG, max_tokens=300)))
+    second = asyncio.create_task(written(client, replace(LONG, max_tokens=300, person="b")))
+    await asyncio.sleep(0)  # both are asked for now
+    with pytest.raises(BusyError, match="busy"):
+        await written(client, replace(LONG, person="c"))
+    first.cancel()
+    assert (await second)[1].completion_tokens > 0
+
+
+async def test_one_person_cannot_take_all_places(start_worker: StartWorker) -> None:
+    client = await start_worker(max_waiting_per_person=2)
+    running = [asyncio.create_task(written(client, LONG)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(BusyError, match="You already wait for 2"):
+        await written(client, LONG)
+    other, _ = await written(client, quote("hope", 3, "somebody else"))
+    assert other
+    await asyncio.gather(*running)
+
+
+async def test_who_waits_hears_of_their_place(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=1)
+    first = asyncio.create_task(written(client, replace(LONG, max_tokens=300)))
+    await asyncio.sleep(0)
+    places = []
+    async with aclosing(client.generate(quote("hope", 1, "b"))) as events:
+        async for event in events:
+            if isinstance(event, Queued):
+                places.append(event)
+    await first
+    assert places and places[0].position == 1 and places[0].eta_s is not None
+
+
+async def test_a_conversation_decodes_only_what_is_new(start_worker: StartWorker) -> None:
+    client = await start_worker()
+    turns: list[Turn] = []
+    for number in range(4):
+        turns.append(Turn(Role.USER, f"tell me about day {number}"))
+        request = GenerationRequest(person="a", turns=tuple(turns), conversation="c", max_tokens=12, seed=number)
+        text, end = await written(client, request)
+        turns.append(Turn(Role.ASSISTANT, text.strip()))
+        if number:
+            assert end.cached_tokens > 0.5 * end.prompt_tokens
+
+
+async def test_emoji_and_other_scripts_come_out_whole(start_worker: StartWorker) -> None:
+    client = await start_worker()
+    for keyword in ("mut 🦁", "勇気", "мужество", "شجاعة"):
+        text, _ = await written(client, quote(keyword, 5))
+        assert "\ufffd" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty.gguf"), (b"GGUF" + b"\0" * 100, "empty.gguf"), (b"not a model at all" * 50, "empty.gguf")],
+)
+async def test_a_file_that_is_no_model_is_refused_in_a_sentence(
+    start_worker: StartWorker, tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "empty.gguf"
+    path.write_bytes(content)
+    client = await start_worker(path, wait=False)
+    with pytest.raises(ModelInvalid, match=said):
+        await client.ready()
+    with pytest.raises(ModelInvalid, match=said):
+        await written(client, LONG)
