@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from bot.chat.generation import GenerationRequest, Sampling
 
 _WORDS = (
-    "courage river lantern patience harbour winter kindness bread mountain silence garden thunder honesty bridge "
-    "letter morning orchard wisdom candle journey feather sparrow autumn promise anchor meadow shelter copper violin"
-).split()
+    "courage", "river", "lantern", "patience", "harbour", "winter", "kindness", "bread", "mountain", "silence",
+    "garden", "thunder", "honesty", "bridge", "letter", "morning", "orchard", "wisdom", "candle", "journey",
+    "feather", "sparrow", "autumn", "promise", "anchor", "meadow", "shelter", "copper", "violin",
+)  # fmt: skip
 PREAMBLE = "You are a kind and concise bot in a community chat. Answer in a few plain sentences.\n"
 SAMPLING = Sampling(temperature=0.8, top_k=40, top_p=0.95, min_p=0.05)
 

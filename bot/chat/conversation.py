@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bot.chat.messages import Role, Turn
 
@@ -37,16 +38,19 @@ def trim(turns: Sequence[Turn], budget: int, measure: Measure, keep_from: int | 
     def fits(start: int, limit: int = budget) -> bool:
         return measure((*system, *rest[start:])) <= limit
 
+    def newest_fits(head: tuple[Turn, ...], turn: Turn) -> bool:
+        return measure((*head, turn)) <= budget
+
     for known in (keep_from, starts[0]):
         if known in starts and fits(known):
             return Trimmed((*system, *rest[known:]), known)
     for limit in (int(budget * TRIM_TO), budget):
-        start = _first_fitting(starts, lambda start, limit=limit: fits(start, limit))  # type: ignore[misc]
+        start = _first_fitting(starts, partial(fits, limit=limit))
         if start is not None:
             return Trimmed((*system, *rest[start:]), start)
     newest = rest[-1]
     for head in (system, ()):
-        shortened = _shorten(newest, lambda turn, head=head: measure((*head, turn)) <= budget)  # type: ignore[misc]
+        shortened = _shorten(newest, partial(newest_fits, head))
         if shortened is not None:
             return Trimmed((*head, shortened), len(rest) - 1 + len(system) - len(head))
     return Trimmed((Turn(newest.role, ""),), len(turns) - 1)

@@ -13,12 +13,14 @@ class QuotePrompt:
     """How this model is asked for a quote.
 
     `template` contains `{keyword}` once. With `chat` it is sent as a user turn through the model's chat template
-    (after `system`, if any); without, it is the raw text that the model completes.
+    (after `system`, if any); without, it is the raw text that the model completes. `lower_case` says that the model
+    was trained on keywords in lower case only.
     """
 
     template: str
     chat: bool
     system: str = ""
+    lower_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)

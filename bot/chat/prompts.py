@@ -17,7 +17,8 @@ def quote_request(
     model: Model, keyword: str, *, person: str, max_tokens: int, seed: int | None, deadline_s: float
 ) -> GenerationRequest:
     """Ask for one quote on a keyword, in the form that the model was trained on."""
-    text = model.quote_prompt.template.replace("{keyword}", keyword)
+    asked = keyword.lower() if model.quote_prompt.lower_case else keyword
+    text = model.quote_prompt.template.replace("{keyword}", asked)
     request = GenerationRequest(
         person=person,
         max_tokens=max_tokens,

@@ -11,7 +11,8 @@ from bot.errors import InputError
 # enough to say something and short enough to be posted, and holds none of the characters of a prompt's form or of
 # markup. The full stops of other scripts close a sentence too; scripts without spaces say as much in fewer characters.
 # A full stop inside a number or behind a title closes nothing.
-QUOTE_GRAMMAR = r"""
+QUOTE_GRAMMAR = (
+    r"""
 root     ::= " "? open? (sentence (" " sentence)? | wide wide?) close?
 sentence ::= title? first part{10,170} end
 part     ::= rest | "." [0-9] | " " title
@@ -20,10 +21,12 @@ wide     ::= han{6,80} [。！？…]
 open     ::= ["“«„「]
 close    ::= ["”»“」]
 first    ::= [^\x00-\x26\x28-\x2F\x3A-\x40\x5B-\x60\x7B-\xA0\xA2-\xBE\u2000-\u206F\u3000-\u303F\uFF00-\uFF0F]
-rest     ::= [^\x00-\x1F!"#*.<>?@\[\\\]^_`{|}~\x7F-\x9F\u061F\u06D4\u0964\u0965\u2026\u3002\uFF01\uFF1F\u200B\u200E\u200F\u2028-\u202E\u2066-\u2069“”„‟«»‹›「」『』]
+rest     ::= [^\x00-\x1F!"#*.<>?@\[\\\]^_`{|}~\x7F-\x9F\u061F\u06D4\u0964\u0965\u2026\u3002\uFF01\uFF1F\u200B"""
+    r"""\u200E\u200F\u2028-\u202E\u2066-\u2069“”„‟«»‹›「」『』]
 han      ::= [\u3041-\u30FF\u3400-\u9FFF、，；：]
 end      ::= "..." | [!?]{1,3} | [.…。！？؟۔।॥]
-"""  # noqa: E501  (a character class cannot be broken)
+"""
+)
 
 _WIDE_MARKS = '"“”„‟«»‹›「」『』'
 _SINGLE_MARKS = "'‘’"
@@ -37,27 +40,40 @@ _ABBREVIATIONS = {"mr", "mrs", "ms", "mme", "dr", "prof", "st", "rev", "gen", "c
 _ABBREVIATIONS |= {"e.g", "i.e", "z.b", "d.h", "bzw"}
 _FORM = re.compile(r"\b(keyword|quote)\s*:", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_UNSEEN = re.compile(
-    r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)  # not the joiners of words and emoji
+# Not the joiners of words and emoji.
+_UNSEEN = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _MIN_WORDS = 3
 _MIN_LETTERS = 8
 _MIN_WIDE_LETTERS = 6  # alone enough: in scripts that put no spaces between words
 
 
 def normalise_keyword(text: str, max_chars: int) -> str:
-    """The keyword in one line, without control characters, characters that nobody sees, and outer spaces.
+    """The keyword in one line, without control characters, characters that nobody sees, and the marks around it.
 
     Raises InputError when nothing is left, or more than `max_chars` characters are.
     """
     seen = _UNSEEN.sub("", text)
     visible = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in seen)
-    keyword = " ".join(unicodedata.normalize("NFC", visible).split())
+    keyword = _without_typed_marks(" ".join(unicodedata.normalize("NFC", visible).split()))
     if not any(unicodedata.category(char) not in ("Cf", "Mn") for char in keyword.replace(" ", "")):
         raise InputError("A quote needs a keyword, for example: /quote courage")
     if len(keyword) > max_chars:
         raise InputError(f"A keyword may have at most {max_chars} characters; this one has {len(keyword)}.")
     return keyword
+
+
+def _without_typed_marks(keyword: str) -> str:
+    """People type "courage" and #courage; marks inside, and an apostrophe at one end only, belong to the keyword."""
+    while True:
+        bare = keyword.lstrip("#＃ ")
+        inner = bare.strip(_WIDE_MARKS + " ")
+        if not any(mark in inner for mark in _WIDE_MARKS):
+            bare = inner
+        if bare[:1] in _SINGLE_MARKS and bare[-1:] in _SINGLE_MARKS:
+            bare = bare.strip(_SINGLE_MARKS + " ")
+        if bare == keyword:
+            return bare
+        keyword = bare
 
 
 def visible_beginning(text: str) -> str:

@@ -277,15 +277,14 @@ class ChatService:
         except BaseException as error:
             await _to_its_end(self._stores.jobs.end(job_id, *_verdict(error)))
             raise
-        try:
-            reply = await _to_its_end(self._complete(job_id, written))
-        except QuotesmithError as error:
-            await _to_its_end(self._stores.jobs.end(job_id, *_verdict(error)))
-            raise
-        yield reply
+        yield await _to_its_end(self._complete(job_id, written))
 
     async def _complete(self, job_id: int, written: _Written) -> Reply:
-        message_id = await self._stores.jobs.complete(job_id, written.text, written.record)
+        try:
+            message_id = await self._stores.jobs.complete(job_id, written.text, written.record)
+        except QuotesmithError as error:
+            await self._stores.jobs.end(job_id, *_verdict(error))
+            raise
         finished = written.record.finished
         return Reply(
             text=written.text,

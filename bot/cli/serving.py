@@ -15,7 +15,8 @@ from bot.cli import session
 from bot.cli.session import JsonOption
 from bot.composition import Bot, open_bot, writing_ahead
 from bot.errors import GenerationError, InputError
-from bot.platforms.console import CONSOLE_KEY, Console, printable
+from bot.platforms.console import Console, console_key
+from bot.platforms.screen import printable
 from bot.settings import Settings
 
 _BANNER = (
@@ -75,7 +76,7 @@ async def _quotes(
         for number in range(count):
             # A quote may take several attempts, each with a seed of its own: these must not be the next quote's.
             own_seed = None if seed is None else (seed + number * settings.quote.attempts) % 2**32
-            reply = await _finished(bot, bot.service.quote(CONSOLE_KEY, keyword, seed=own_seed))
+            reply = await _finished(bot, bot.service.quote(console_key(), keyword, seed=own_seed))
             if as_json:
                 session.show_json(
                     {
@@ -94,7 +95,7 @@ async def _quotes(
 
 async def _one_reply(settings: Settings, text: str, as_json: bool) -> None:
     async with open_bot(settings) as bot:
-        reply = await _finished(bot, bot.service.chat(CONSOLE_KEY, text))
+        reply = await _finished(bot, bot.service.chat(console_key(), text))
         if as_json:
             session.show_json(
                 {"reply": reply.text, "model": reply.model, "tokens": reply.tokens, "elapsed_ms": reply.elapsed_ms}

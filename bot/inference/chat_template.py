@@ -26,11 +26,25 @@ PLAIN_TEMPLATE = (
 )
 PLAIN_STOPS = ("\nUser:", "\nBot:")
 
+_GENERATION_TAGS = {"generation"}
+# A template is a program: these are all the ways in which Python can refuse to compile or to run it.
+_REFUSALS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
 
 class _Generation(Extension):
     """`{% generation %}` marks what training counts as the reply; for writing it is transparent."""
 
-    tags = {"generation"}  # noqa: RUF012  (Jinja reads it from the class)
+    tags = _GENERATION_TAGS
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         """The body, as if the tag were not there."""
@@ -54,7 +68,7 @@ class ChatTemplate:
         self._named = {"bos_token": bos, "eos_token": eos, "tools": None, "documents": None}
         try:
             self._template = environment.from_string(source if source is not None else PLAIN_TEMPLATE)
-        except (TemplateError, RecursionError) as error:
+        except _REFUSALS as error:
             raise ModelInvalid(f"The model's chat template cannot be read: {error}.") from error
 
     def render(self, turns: Sequence[Turn]) -> str:
@@ -74,7 +88,7 @@ class ChatTemplate:
         messages = [{"role": turn.role.value, "content": turn.content} for turn in turns]
         try:
             return self._template.render(messages=messages, add_generation_prompt=True, **self._named)
-        except Exception as error:  # a template is a program: it can raise whatever Python can
+        except _REFUSALS as error:
             raise ModelInvalid(f"The model's chat template refuses this conversation: {error}.") from error
 
 

@@ -44,6 +44,7 @@ class QuotePromptSection(_Section):
     template: Annotated[str, AfterValidator(_one_keyword)]
     chat: bool
     system: str = ""
+    lower_case: bool = False
 
 
 class SamplingSection(_Section):

@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from bot.chat.generation import Queued, TextDelta
 from bot.chat.messages import ConversationKey, Platform, Vote, VoteSource
@@ -247,7 +247,7 @@ async def _lines_of(descriptor: int) -> AsyncGenerator[bytes, None]:
 
 
 def _read_lines(
-    descriptor: int, loop: asyncio.AbstractEventLoop, put: Callable[[bytes | None], asyncio._CoroutineLike[None]]
+    descriptor: int, loop: asyncio.AbstractEventLoop, put: Callable[[bytes | None], Coroutine[Any, Any, None]]
 ) -> None:
     with suppress(RuntimeError, asyncio.CancelledError), open(descriptor, "rb") as file:  # the loop may be gone
         while line := file.readline(_LINE_BYTES):

@@ -52,7 +52,8 @@ class GrowingText:
         """Show a remark for as long as there is no text."""
         if not self._shown:
             self._notice = True
-            self._write(f"\r\x1b[K({printable(text)})")
+            width, _ = shutil.get_terminal_size()  # a notice that wraps could not be removed again
+            self._write("\r\x1b[K" + f"({printable(text)})"[: width - 1])
 
     def take_back(self) -> None:
         """Remove all that was shown, as far as it still stands on the screen."""

@@ -43,10 +43,11 @@ class Consents:
 
 async def newest_consent(session: AsyncSession, person_id: int) -> Consent | None:
     """The answer of the person that is in force."""
-    return await session.scalar(newest_consents().where(Consent.person_id == person_id))
+    found: Consent | None = await session.scalar(newest_consents().where(Consent.person_id == person_id))
+    return found
 
 
-def newest_consents() -> Select[tuple[Consent]]:
+def newest_consents() -> Select[Consent]:
     """The answer in force of each person."""
     newest = select(func.max(Consent.id)).group_by(Consent.person_id)
     return select(Consent).where(Consent.id.in_(newest))

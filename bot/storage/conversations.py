@@ -69,7 +69,7 @@ class SqlConversations(Conversations):
         return StoredMessage(message.id, message.parent_id, message.role, message.kind, text)
 
 
-def conversations_of(key: ConversationKey) -> Select[tuple[int]]:
+def conversations_of(key: ConversationKey) -> Select[int]:
     """The ids of the key's conversations, the closed ones too."""
     return (
         select(Conversation.id)

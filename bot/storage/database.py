@@ -15,6 +15,7 @@ from bot.storage.encryption import TextCipher
 from bot.storage.engine import make_engine, make_folder, parse_url, within_no_transaction, writing
 from bot.storage.failures import translated
 from bot.storage.opening import prepare
+from bot.storage.schema import revision
 from bot.storage.tables import Meta
 
 _KEY_CHECK = "data_key_check"
@@ -71,6 +72,11 @@ class Database:
             with translated():
                 async with self._writers.begin() as session:
                     yield session
+
+    async def revision(self) -> str | None:
+        """The revision of the schema."""
+        async with self.read() as session:
+            return await (await session.connection()).run_sync(revision)
 
     async def size_bytes(self) -> int:
         """What the database takes on the disk, without the log that is not yet part of it."""

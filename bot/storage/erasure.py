@@ -14,7 +14,7 @@ from bot.storage.consents import newest_consent
 from bot.storage.tables import Consent, Conversation, Delivery, DeliveryState, Generation, Job, Message, Person, Vote
 from bot.storage.transitions import FORGOTTEN
 
-_Ids = Select[tuple[int]]
+_Ids = Select[int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,20 +22,21 @@ def known_revisions() -> list[str]:
 def needs_upgrade(connection: Connection) -> bool:
     """Whether the newest revision is yet to come; raises DatabaseUnavailable when the database is not ours."""
     revisions = known_revisions()
-    revision = _revision(connection)
-    if revision is not None and revision not in revisions:
+    found = revision(connection)
+    if found is not None and found not in revisions:
         raise DatabaseUnavailable(
-            f"The database is at revision {revision}, which this version of Quotesmith does not know: "
+            f"The database is at revision {found}, which this version of Quotesmith does not know: "
             "update Quotesmith, or choose another file."
         )
-    return revision != revisions[-1]
+    return found != revisions[-1]
 
 
-def _revision(connection: Connection) -> str | None:
+def revision(connection: Connection) -> str | None:
+    """The revision that the database is at, None for an empty one; raises DatabaseUnavailable for a foreign one."""
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
-        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
     if tables:
         raise DatabaseUnavailable("The database holds the tables of another program: choose another file.")
     return None

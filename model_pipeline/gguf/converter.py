@@ -45,7 +45,7 @@ class Converter:
         result = subprocess.run(command, env=self._environment(), capture_output=True, text=True, errors="replace")
         log = result.stdout + result.stderr
         if result.returncode != 0:
-            raise ExportFailed(f"llama.cpp's converter ({self.version}) stopped: {_last_line(log)}")
+            raise ExportFailed(f"llama.cpp's converter ({self.version}) stopped: {_last_line(log)}.")
         return log
 
     def _environment(self) -> dict[str, str]:
@@ -120,8 +120,12 @@ def _not_downloaded(version: str, reason: str) -> ConverterUnavailable:
 
 def _install(archive: Path, cache: Path, version: str) -> Converter:
     """Unpack into a temporary folder beside the final one, marker last, and rename: never half a converter."""
-    cache.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=cache))
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=cache))
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConverterUnavailable(f"The converter cannot be written to {cache}: {reason}.") from error
     try:
         _unpack(archive, staged, version)
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()

@@ -24,7 +24,7 @@ class _Section(BaseModel):
 class QuotePrompt(_Section):
     """How the model is asked for a quote: completed as raw text, or as a user turn after `system` with `chat`.
 
-    With `lower_case` the keyword is put in in lower case, for a model that was trained on no other.
+    With `lower_case` the keyword is written in lower case, for a model that was trained on no other.
     """
 
     template: Annotated[str, AfterValidator(_one_keyword)]

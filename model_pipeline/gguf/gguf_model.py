@@ -17,6 +17,7 @@ from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf.parity import TEMPLATE_ERRORS, TemplateRefused
 
 CONTEXT_TOKENS = 512  # enough for every comparison, and little memory
+THREADS = max(1, (os.cpu_count() or 1) // 2)  # llama.cpp's threads spin: more than there are free cores slow it down
 
 
 class GgufModel:
@@ -29,13 +30,14 @@ class GgufModel:
                 n_ctx=context_tokens,
                 n_batch=context_tokens,
                 n_ubatch=context_tokens,
-                n_threads=os.cpu_count(),
+                n_threads=THREADS,
+                n_threads_batch=THREADS,
                 logits_all=True,
                 seed=seed,
                 verbose=False,
             )
-        except (ValueError, RuntimeError) as error:
-            raise InputInvalid(f"llama.cpp cannot load {path}: {error}.") from error
+        except TEMPLATE_ERRORS as error:  # the binding parses the chat template at once
+            raise InputInvalid(f"llama.cpp cannot load {path}: {str(error).rstrip('.')}.") from error
         self.metadata: dict[str, str] = dict(self.llama.metadata)
         self.vocabulary_size = int(self.llama.n_vocab())
         self.context_tokens = min(context_tokens, int(llama_cpp.llama_model_n_ctx_train(self.llama.model)))

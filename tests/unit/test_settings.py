@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_the_shipped_config_file_shows_every_key_with_its_default() -> None:
 
 def test_the_shipped_config_file_explains_every_key() -> None:
     lines = (REPOSITORY / "config.toml").read_text(encoding="utf-8").splitlines()
-    bare = [line for before, line in zip(lines, lines[1:], strict=False) if " = " in line and before[:1] != "#"]
+    bare = [line for before, line in pairwise(lines) if " = " in line and before[:1] != "#"]
     assert bare == []
 
 
@@ -164,7 +165,7 @@ def test_settings_cannot_be_changed_afterwards(load: Load) -> None:
         ("[chat]\n'' = 1", "there is no setting chat."),
         ("chat = 3", "chat must be a section, written [chat], not a value"),
         ("[[chat]]\nattempts = 3", "chat must be a section"),
-        ("[chat]\nattempts = 3\nattempts", "line 3"),
+        ("[chat]\nattempts = 3\nattempts\n", "line 3"),
         ("[chat]\nattempts = 1" + "0" * 5000, "is not TOML"),
         ("[chat]\nattempts = 0x1" + "0" * 5000, "chat.attempts is a number of thousands of digits"),
         ("[chat]\nattempts = " + "[" * 5000, "is nested too deeply"),

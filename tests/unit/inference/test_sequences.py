@@ -91,6 +91,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.cache = NaiveCache()
         self.live: dict[int, list[int]] = {}
         self.busy: dict[int, tuple[int, str | None]] = {}  # the reserve and the conversation
+        self.conversation_of: dict[int, str | None] = {}
         self.pinned: set[int] = set()
         self.said: dict[str, list[list[int]]] = {}
         if pin and len(SYSTEM) < cells // 2:
@@ -199,10 +200,6 @@ class CacheMachine(RuleBasedStateMachine):
     def there_are_cells_for_everything_promised(self) -> None:
         unwritten = sum(reserve - len(self.live[sequence]) for sequence, (reserve, _) in self.busy.items())
         assert len(self.cache.cells) + unwritten <= self.table.used_cells <= self.cells
-
-    @property
-    def conversation_of(self) -> dict[int, str | None]:
-        return self.__dict__.setdefault("_conversation_of", {})
 
 
 TestCache = CacheMachine.TestCase

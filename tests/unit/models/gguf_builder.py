@@ -49,8 +49,10 @@ METADATA: dict[str, Value] = {
 CHAT_TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}{# system #}"
 
 
-def build(metadata: Mapping[str, Value] | None = None, *, version: int = 3, rows: int = 6, filling: bytes = b"\1") -> bytes:
-    """A whole GGUF: the default metadata, changed by `metadata` (None removes a key), and one F32 tensor of 8 x rows."""
+def build(
+    metadata: Mapping[str, Value] | None = None, *, version: int = 3, rows: int = 6, filling: bytes = b"\1"
+) -> bytes:
+    """A whole GGUF: the default metadata, changed by `metadata` (None removes a key), and an F32 tensor of 8 x rows."""
     merged = {key: item for key, item in (METADATA | dict(metadata or {})).items() if item is not None}
     pairs = b"".join(text(key) + value(item) for key, item in merged.items())
     tensor = text("token_embd.weight") + struct.pack("<IQQIQ", 2, 8, rows, F32_TENSOR, 0)

@@ -1,0 +1,1 @@
+"""Scripts that the Makefile runs; they need nothing but Python's standard library."""

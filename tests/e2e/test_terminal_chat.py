@@ -1,0 +1,45 @@
+"""The terminal chat as a person sees it."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+from tests.e2e.terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal
+
+
+def test_a_person_asks_chats_votes_and_leaves(terminal: Terminal) -> None:
+    terminal.at_prompt(f"/good{ENTER}")
+    assert "DISCORD_TOKEN or TELEGRAM_TOKEN" in terminal.screen
+    terminal.wait_for("There is no reply to vote on yet.")
+    terminal.at_prompt(f"/quote courage{ENTER}")
+    terminal.at_prompt(f"/good{ENTER}")
+    asked, _, answer = terminal.screen.rpartition("courage")
+    assert asked and re.search(r"[A-Za-z ,']+[.!?\"]", answer)
+    terminal.wait_for("noted as good")
+    terminal.at_prompt(f"/nwe{ENTER}")
+    terminal.wait_for("did you mean /new?")
+    terminal.at_prompt(f"/new{ENTER}")
+    terminal.wait_for("A new conversation")
+    terminal.at_prompt(f"/quit{ENTER}")
+    assert terminal.exit_code() == 0
+    assert "Traceback" not in terminal.screen
+
+
+def test_the_up_arrow_brings_back_what_was_typed(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.at_prompt(f"/help{ENTER}")
+    terminal.wait_for("begin a new conversation")
+    terminal.at_prompt(f"{UP}{ENTER}")
+    terminal.wait_for("begin a new conversation", times=2)
+    terminal.at_prompt(CTRL_D)
+    assert terminal.exit_code() == 0
+    history = tmp_path / "data" / "console_history"
+    assert "+/help" in history.read_text() and stat.S_IMODE(history.stat().st_mode) == 0o600
+
+
+def test_ctrl_c_takes_back_what_was_typed_and_then_leaves(terminal: Terminal) -> None:
+    terminal.at_prompt(f"half a thought{CTRL_C}")
+    terminal.at_prompt(CTRL_C)
+    assert terminal.exit_code() == 0
+    assert "Traceback" not in terminal.screen

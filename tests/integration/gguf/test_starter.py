@@ -1,0 +1,89 @@
+"""The model that comes with the bot: that its files belong together, and that it reads text as its trainer did.
+
+starter-tokens.jsonl was written by the tokenizer and the chat template that the starter was trained with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.models.manifest import read_manifest
+from model_pipeline.gguf.description import read_description
+from model_pipeline.gguf.gguf_model import GgufModel
+from model_pipeline.gguf.samples import chat_samples, quote_samples
+from tests.integration.gguf.conftest import STARTER
+
+ROWS: list[dict[str, Any]] = [
+    json.loads(line)
+    for line in Path(__file__).with_name("starter-tokens.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
+]
+RECIPE = read_description(STARTER.parents[1] / "model_pipeline" / "recipes" / "starter-folder.toml")
+
+
+@pytest.fixture(scope="module")
+def starter() -> Iterator[GgufModel]:
+    with GgufModel(STARTER / "model.gguf") as model:
+        yield model
+
+
+def test_the_manifest_describes_the_file() -> None:
+    manifest = read_manifest(STARTER)
+    content = (STARTER / manifest.file).read_bytes()
+    assert (manifest.sha256, manifest.size_bytes) == (hashlib.sha256(content).hexdigest(), len(content))
+
+
+def test_the_manifest_and_the_card_say_what_the_recipe_does() -> None:
+    manifest = json.loads((STARTER / "manifest.json").read_text(encoding="utf-8"))
+    for key in ("name", "base", "license", "context_tokens", "system_prompt", "evaluation"):
+        assert manifest[key] == getattr(RECIPE, key), key
+    assert manifest["quote_prompt"] == RECIPE.quote_prompt.model_dump()
+    assert manifest["sampling"] == RECIPE.sampling.model_dump()
+    card = (STARTER / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for part in (RECIPE.card.summary, RECIPE.card.training, RECIPE.card.limits, RECIPE.card.sampling):
+        assert part.strip() in card
+    assert f"{manifest['size_bytes']:,} bytes" in card
+
+
+def test_texts_become_the_tokens_of_training(starter: GgufModel) -> None:
+    rows = [row for row in ROWS if "ids" in row]
+    assert len(rows) == 64
+    for row in rows:
+        assert starter.token_ids(row["text"], add_special=False) == row["ids"], row["text"]
+        assert starter.text(row["ids"]) == row["text"]
+
+
+def test_conversations_become_the_prompts_of_training(starter: GgufModel) -> None:
+    rows = [row for row in ROWS if "messages" in row]
+    assert len(rows) == 8
+    for row in rows:
+        assert starter.render(row["messages"], generation_prompt=True) == row["text"]
+
+
+def test_samples_are_the_same_every_time() -> None:
+    first, again = (
+        quote_samples(STARTER / "model.gguf", RECIPE.quote_prompt, ["courage", "Courage"], RECIPE.sampling.quote)
+        for _ in range(2)
+    )
+    assert first == again
+    assert all(sample.text for sample in first)
+
+
+def test_a_keyword_is_asked_for_in_lower_case() -> None:
+    lower, upper = (
+        quote_samples(STARTER / "model.gguf", RECIPE.quote_prompt, [keyword], RECIPE.sampling.quote)[0]
+        for keyword in ("courage", "COURAGE")
+    )
+    assert lower.text == upper.text
+    assert (lower.asked, upper.asked) == ("courage", "COURAGE")
+
+
+def test_a_chat_turn_is_answered() -> None:
+    (reply,) = chat_samples(STARTER / "model.gguf", ["hey there"], RECIPE.sampling.chat)
+    assert reply.text
+    assert "<|" not in reply.text

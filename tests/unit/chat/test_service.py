@@ -1,0 +1,547 @@
+"""What a person gets for a command, and what stays on record, over a generator and a database in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.chat.generation import Finished, FinishReason, Queued, TextDelta
+from bot.chat.messages import JobState, MessageKind, QuoteSource, Role, Turn, Vote, VoteSource
+from bot.chat.model import Model
+from bot.chat.ports import GenerationRecord, PooledQuote
+from bot.chat.replies import Reply, ReplyEvent, Retracted
+from bot.chat.service import ChatService, ChatStores
+from bot.errors import (
+    BusyError,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    GenerationError,
+    InputError,
+    ModelInvalid,
+    QuotesmithError,
+    WorkerCrashed,
+)
+from bot.settings import ChatSettings, QuoteSettings
+from tests.fakes import MODEL, OTHER_MODEL, FakeGenerator, FakeStore, Script, Stall, key_of, says
+
+ANN, BOB = key_of("ann"), key_of("bob")
+SEA, SUN, MOON = "The sea is wide and deep.", "The sun is warm today.", "The moon is far away."
+RECORD = GenerationRecord(
+    MODEL.name,
+    MODEL.sha256,
+    MODEL.quote_sampling,
+    QuoteSource.GENERATED,
+    1,
+    Finished(FinishReason.END, 10, 0, 5, 0.0, 0.1, 1.0),
+)
+LIFE = [JobState.ACCEPTED, JobState.RUNNING]
+
+
+class Bench:
+    """A service with its fakes."""
+
+    def __init__(
+        self,
+        *scripts: Script,
+        store: FakeStore | None = None,
+        model: Model = MODEL,
+        idle: bool = True,
+        chat: ChatSettings | None = None,
+        quote: QuoteSettings | None = None,
+        deadline_s: float = 60.0,
+    ) -> None:
+        self.generator = FakeGenerator(*scripts, idle=idle)
+        self.store = store or FakeStore()
+        stores = ChatStores(self.store, self.store, self.store, self.store)
+        self.service = ChatService(
+            model, self.generator, stores, chat or ChatSettings(), quote or QuoteSettings(), deadline_s
+        )
+
+
+async def events_of(events: AsyncGenerator[ReplyEvent, None]) -> list[ReplyEvent]:
+    async with aclosing(events):
+        return [event async for event in events]
+
+
+async def reply_of(events: AsyncGenerator[ReplyEvent, None]) -> Reply:
+    """The reply, which is the last event and the only one of its kind."""
+    *before, last = await events_of(events)
+    assert isinstance(last, Reply)
+    assert not any(isinstance(event, Reply) for event in before)
+    return last
+
+
+def as_seen(events: Sequence[ReplyEvent]) -> str:
+    """What stands on the screen: all that was shown since the last time that it was taken back."""
+    shown = ""
+    for event in events:
+        if isinstance(event, TextDelta):
+            shown += event.text
+        elif isinstance(event, Retracted):
+            shown = ""
+    return shown
+
+
+# -- quotes -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_quote_is_streamed_stored_and_given() -> None:
+    bench = Bench(says(" “The sea", " is wide", " and deep.”", waits=[2, 1], elapsed_s=1.5))
+    events = await events_of(bench.service.quote(ANN, "  the\nsea "))
+    assert events == [
+        Queued(2, None),
+        Queued(1, None),
+        TextDelta("The sea"),
+        TextDelta(" is wide"),
+        TextDelta(" and deep."),
+        Reply(SEA, 2, "tiny", QuoteSource.GENERATED, 3, 1500, FinishReason.END),
+    ]
+    (job,) = bench.store.jobs.values()
+    assert job.states == [*LIFE, JobState.DONE]
+    assert bench.store.messages[1].message.text == "the sea"
+    assert bench.store.reply(1001) == SEA
+    assert job.record is not None
+    assert (job.record.model_sha256, job.record.attempts, job.record.finished.seed) == (MODEL.sha256, 1, 7)
+
+
+async def test_a_model_of_lower_case_keywords_is_asked_so_and_the_record_keeps_what_was_typed() -> None:
+    model = replace(MODEL, quote_prompt=replace(MODEL.quote_prompt, lower_case=True))
+    bench = Bench(says(SEA), model=model)
+    await reply_of(bench.service.quote(ANN, "#The SEA"))
+    assert bench.generator.requests[0].prompt == "Keyword: the sea\nQuote:"
+    assert bench.store.messages[1].message.text == "The SEA"
+
+
+@pytest.mark.parametrize("keyword", ["", " \n", '""', "#", "k" * 81])
+async def test_an_unusable_keyword_is_refused_and_leaves_no_trace(keyword: str) -> None:
+    bench = Bench()
+    with pytest.raises(InputError, match="keyword"):
+        await reply_of(bench.service.quote(ANN, keyword))
+    assert not bench.store.jobs
+    assert not bench.store.messages
+
+
+async def test_a_keyword_cannot_change_the_form_of_the_prompt() -> None:
+    bench = Bench(says(SEA))
+    await reply_of(bench.service.quote(ANN, "x\nQuote: hi"))
+    assert bench.generator.requests[0].prompt == "Keyword: x Quote: hi\nQuote:"
+
+
+async def test_a_repeated_quote_is_written_again_and_the_repetition_never_shown() -> None:
+    bench = Bench(says(SEA), says("The sea", " is wide and", " deep."), says(SUN))
+    await reply_of(bench.service.quote(ANN, "sea"))
+    events = await events_of(bench.service.quote(key_of("ann", chat="elsewhere"), "sea", seed=None))
+    assert events[:-1] == [TextDelta(SUN)]
+    first, again, last = (request.sampling.temperature for request in bench.generator.requests)
+    assert first == again < last
+
+
+async def test_other_people_may_get_the_same_quote() -> None:
+    bench = Bench(says(SEA), says(SEA))
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SEA
+    assert (await reply_of(bench.service.quote(BOB, "sea"))).text == SEA
+
+
+async def test_a_repetition_is_given_when_nothing_else_comes() -> None:
+    bench = Bench(says(SEA), says(SEA), says("no sentence"), quote=QuoteSettings(attempts=2))
+    await reply_of(bench.service.quote(ANN, "sea"))
+    events = await events_of(bench.service.quote(ANN, "sea"))
+    assert as_seen(events) == SEA
+    assert isinstance(events[-1], Reply)
+    assert events[-1].text == SEA
+
+
+async def test_who_names_a_seed_may_get_the_same_quote_again() -> None:
+    bench = Bench(says(SEA), says(SEA))
+    for _ in range(2):
+        assert (await reply_of(bench.service.quote(ANN, "sea", seed=5))).text == SEA
+    assert [request.seed for request in bench.generator.requests] == [5, 5]
+
+
+async def test_an_unusable_text_is_taken_back_and_tried_again() -> None:
+    bench = Bench(says("The sea is"), says(SEA))
+    events = await events_of(bench.service.quote(ANN, "sea"))
+    assert events[:-1] == [TextDelta("The sea is"), Retracted(), TextDelta(SEA)]
+    record = bench.store.jobs[1001].record
+    assert record is not None
+    assert record.attempts == 2
+
+
+async def test_when_no_attempt_gives_a_quote_the_person_is_told() -> None:
+    bench = Bench(*[says("so so so")] * 4)
+    with pytest.raises(GenerationError, match="no fitting words"):
+        await reply_of(bench.service.quote(ANN, "sea"))
+    (job,) = bench.store.jobs.values()
+    assert (job.states, bench.store.reply(1001)) == ([*LIFE, JobState.FAILED], None)
+    assert job.reason.startswith("GenerationError: The model found no fitting words")
+    assert len(bench.generator.requests) == 4
+
+
+# -- the pool ---------------------------------------------------------------------------------------------------------
+
+
+def pooled(store: FakeStore, *texts: str, sha256: str = MODEL.sha256) -> None:
+    store.pool += [(PooledQuote("sea", text, 11), sha256) for text in texts]
+
+
+async def test_a_pooled_quote_is_served_at_once_and_only_once() -> None:
+    bench = Bench(says(SUN))
+    pooled(bench.store, SEA)
+    events = await events_of(bench.service.quote(ANN, " SEA "))
+    assert events == [TextDelta(SEA), Reply(SEA, 2, "tiny", QuoteSource.POOL, 11, 0, FinishReason.END)]
+    assert (await reply_of(bench.service.quote(BOB, "sea"))).text == SUN
+
+
+async def test_the_pool_is_left_alone_when_a_seed_is_named() -> None:
+    bench = Bench(says(SUN))
+    pooled(bench.store, SEA)
+    assert (await reply_of(bench.service.quote(ANN, "sea", seed=1))).source is QuoteSource.GENERATED
+    assert len(bench.store.pool) == 1
+
+
+async def test_a_quote_of_another_model_is_not_served() -> None:
+    bench = Bench(says(SUN))
+    pooled(bench.store, SEA, sha256=OTHER_MODEL.sha256)
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SUN
+
+
+async def test_without_a_pool_none_is_looked_for() -> None:
+    bench = Bench(says(SUN), quote=QuoteSettings(pool_depth=0))
+    pooled(bench.store, SEA)
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SUN
+    assert not await bench.service.write_ahead()
+
+
+async def test_a_pooled_quote_that_the_person_saw_is_passed_over() -> None:
+    bench = Bench(says(SEA))
+    await reply_of(bench.service.quote(ANN, "sea"))
+    pooled(bench.store, SEA.upper(), MOON)
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == MOON
+
+
+async def asked_twice(bench: Bench) -> None:
+    for _ in range(2):
+        await bench.store.accept(BOB, MessageKind.QUOTE, "sea")
+
+
+async def test_quotes_are_written_ahead_until_the_pool_is_full() -> None:
+    bench = Bench(says("no"), says(SEA), says(SUN), quote=QuoteSettings(pool_depth=2))
+    assert not await bench.service.write_ahead()
+    await asked_twice(bench)
+    assert [await bench.service.write_ahead() for _ in range(3)] == [True, True, False]
+    assert [quote.text for quote, _ in bench.store.pool] == [SEA, SUN]
+    assert {request.person for request in bench.generator.requests}.isdisjoint({ANN.person, BOB.person})
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).source is QuoteSource.POOL
+
+
+async def test_nothing_is_written_ahead_while_somebody_waits() -> None:
+    bench = Bench(idle=False)
+    await asked_twice(bench)
+    assert not await bench.service.write_ahead()
+    assert not bench.generator.requests
+
+
+async def test_a_failure_to_write_ahead_is_told_and_pools_nothing() -> None:
+    bench = Bench([BusyError("Too many people wait; try again later.")])
+    await asked_twice(bench)
+    with pytest.raises(BusyError):
+        await bench.service.write_ahead()
+    assert not bench.store.pool
+
+
+# -- chat -------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_model_sees_the_conversation_and_nobody_elses() -> None:
+    bench = Bench(says("Hello", " Ann."), says("Hi Bob."), says("Fine."))
+    assert (await reply_of(bench.service.chat(ANN, " Hi "))).text == "Hello Ann."
+    await reply_of(bench.service.chat(BOB, "Good morning"))
+    await reply_of(bench.service.chat(ANN, "How are you?"))
+    system, *turns = bench.generator.requests[-1].turns
+    assert system == Turn(Role.SYSTEM, ChatSettings().system_prompt)
+    assert turns == [
+        Turn(Role.USER, "Hi"),
+        Turn(Role.ASSISTANT, "Hello Ann."),
+        Turn(Role.USER, "How are you?"),
+    ]
+    assert bench.store.states == [JobState.DONE] * 3
+
+
+@pytest.mark.parametrize(("text", "why"), [(" \n", "needs some text"), ("x" * 4001, "at most 4000 .* has 4001")])
+async def test_an_unusable_message_is_refused_and_leaves_no_trace(text: str, why: str) -> None:
+    bench = Bench()
+    with pytest.raises(InputError, match=why):
+        await reply_of(bench.service.chat(ANN, text))
+    assert not bench.store.messages
+
+
+async def test_after_start_over_the_model_knows_nothing_of_before() -> None:
+    bench = Bench(says("Hello."), says("Who are you?"))
+    await reply_of(bench.service.chat(ANN, "I am Ann."))
+    await bench.service.start_over(ANN)
+    await reply_of(bench.service.chat(ANN, "Who am I?"))
+    assert bench.generator.requests[-1].turns[1:] == (Turn(Role.USER, "Who am I?"),)
+
+
+@pytest.mark.parametrize("history_messages", [0, 200])
+async def test_the_message_itself_is_always_answered(history_messages: int) -> None:
+    bench = Bench(says("Hello."), chat=ChatSettings(history_messages=history_messages))
+    bench.store.before["history"] = lambda: bench.store.begin_anew(ANN)
+    await reply_of(bench.service.chat(ANN, "Are you there?"))
+    assert bench.generator.requests[0].turns[-1] == Turn(Role.USER, "Are you there?")
+
+
+async def test_a_message_that_came_later_is_answered_on_its_own() -> None:
+    bench = Bench(says("First."), says("Second."))
+    first, second = bench.service.chat(ANN, "one"), bench.service.chat(ANN, "two")
+    replies = await asyncio.gather(reply_of(first), reply_of(second))
+    assert {reply.text for reply in replies} == {"First.", "Second."}
+    assert bench.generator.requests[0].turns[-1].content == "one"
+    assert bench.store.states == [JobState.DONE] * 2
+
+
+async def test_a_quote_in_between_is_no_part_of_the_conversation() -> None:
+    bench = Bench(says("Hello."), says(SEA), says("Fine."))
+    await reply_of(bench.service.chat(ANN, "Hi"))
+    await reply_of(bench.service.quote(ANN, "sea"))
+    await reply_of(bench.service.chat(ANN, "How are you?"))
+    assert SEA not in [turn.content for turn in bench.generator.requests[-1].turns]
+
+
+async def test_an_empty_reply_is_tried_again() -> None:
+    bench = Bench(says(" ", "\n"), says("Here I am."))
+    events = await events_of(bench.service.chat(ANN, "Hello?"))
+    assert events[:-1] == [TextDelta("Here I am.")]
+
+
+async def test_a_reply_that_was_cut_off_says_so_on_screen_too() -> None:
+    bench = Bench(says("It was a long", " day and", reason=FinishReason.LENGTH))
+    events = await events_of(bench.service.chat(ANN, "Tell me."))
+    assert as_seen(events) == "It was a long day and …"
+    assert isinstance(events[-1], Reply)
+    assert (events[-1].text, events[-1].reason) == ("It was a long day and …", FinishReason.LENGTH)
+
+
+# -- deadlines, cancelling, errors ------------------------------------------------------------------------------------
+
+
+async def test_all_attempts_together_have_the_one_deadline() -> None:
+    bench = Bench(says("no", elapsed_s=20.0), says("no", elapsed_s=15.0), says(SEA), deadline_s=60.0)
+    await reply_of(bench.service.quote(ANN, "sea"))
+    assert [request.deadline_s for request in bench.generator.requests] == [60.0, 40.0, 25.0]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        says("no", reason=FinishReason.DEADLINE, elapsed_s=1.0),
+        says(reason=FinishReason.DEADLINE, elapsed_s=60.0),
+        says("no", elapsed_s=60.5),
+    ],
+)
+async def test_when_the_time_is_up_there_is_no_further_attempt(script: Script) -> None:
+    bench = Bench(script, deadline_s=60.0)
+    with pytest.raises(DeadlineExceeded, match="not ready within 60 seconds"):
+        await reply_of(bench.service.quote(ANN, "sea"))
+    assert bench.store.jobs[1001].states == [*LIFE, JobState.FAILED]
+
+
+async def test_what_was_written_by_the_deadline_is_given() -> None:
+    bench = Bench(says(SEA, " And", reason=FinishReason.DEADLINE), says("I thi", reason=FinishReason.DEADLINE))
+    quote = await events_of(bench.service.quote(ANN, "sea"))
+    assert (as_seen(quote), bench.store.reply(1001)) == (SEA, SEA)
+    assert (await reply_of(bench.service.chat(ANN, "Well?"))).text == "I thi …"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BusyError("Too many people wait; try again later."),
+        GenerationError("The prompt is too long."),
+        WorkerCrashed("The model stopped three times over this message."),
+        ModelInvalid("The model's chat template refuses this conversation."),
+    ],
+)
+@pytest.mark.parametrize("before", [(), ("The sea",)])
+async def test_an_error_of_the_model_reaches_the_person_and_the_record(
+    error: QuotesmithError, before: tuple[str, ...]
+) -> None:
+    bench = Bench([*map(TextDelta, before), error])
+    with pytest.raises(type(error)) as raised:
+        await reply_of(bench.service.chat(ANN, "Hi"))
+    assert raised.value is error
+    (job,) = bench.store.jobs.values()
+    assert (job.states, job.reason) == ([*LIFE, JobState.FAILED], f"{type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("call", ["start", "history", "recent_replies", "complete"])
+async def test_a_failing_database_fails_the_job(call: str) -> None:
+    bench = Bench(says("Hello."))
+    bench.store.unavailable.add(call)
+    with pytest.raises(DatabaseUnavailable):
+        await reply_of(bench.service.chat(ANN, "Hi"))
+    assert bench.store.states == [JobState.FAILED]
+    assert bench.store.reply(1001) is None
+
+
+async def test_without_a_record_nothing_is_written() -> None:
+    bench = Bench()
+    bench.store.unavailable.add("accept")
+    with pytest.raises(DatabaseUnavailable):
+        await reply_of(bench.service.quote(ANN, "sea"))
+    assert not bench.generator.requests
+
+
+async def test_who_leaves_in_the_middle_cancels_the_writing() -> None:
+    bench = Bench([TextDelta("The sea"), Stall()])
+    async with aclosing(bench.service.quote(ANN, "sea")) as events:
+        assert await anext(events) == TextDelta("The sea")
+    assert bench.store.jobs[1001].states == [*LIFE, JobState.CANCELLED]
+    assert bench.generator.cancelled == bench.generator.requests
+    assert bench.generator.idle
+
+
+@pytest.mark.parametrize("kind", MessageKind)
+async def test_a_cancelled_task_cancels_the_writing(kind: MessageKind) -> None:
+    bench = Bench([Queued(1, None), TextDelta("The sea"), Stall()])
+    shown = asyncio.Event()
+
+    async def follow() -> None:
+        asked = bench.service.quote(ANN, "sea") if kind is MessageKind.QUOTE else bench.service.chat(ANN, "sea")
+        async with aclosing(asked) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    shown.set()
+
+    task = asyncio.create_task(follow())
+    await shown.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (job,) = bench.store.jobs.values()
+    assert (job.states, job.reason) == ([*LIFE, JobState.CANCELLED], "given up by the person")
+    assert bench.generator.cancelled == bench.generator.requests
+
+
+@pytest.mark.parametrize(
+    ("call", "unavailable", "end"),
+    [
+        ("start", False, JobState.CANCELLED),
+        ("recent_replies", False, JobState.CANCELLED),
+        ("complete", False, JobState.DONE),
+        ("complete", True, JobState.FAILED),
+    ],
+)
+async def test_wherever_a_task_is_cancelled_its_job_comes_to_an_end(
+    call: str, unavailable: bool, end: JobState
+) -> None:
+    bench = Bench(says(SEA))
+    bench.store.unavailable |= {call} if unavailable else set()
+    task = asyncio.create_task(reply_of(bench.service.quote(ANN, "sea")))
+    bench.store.before[call] = task.cancel
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (job,) = bench.store.jobs.values()
+    assert job.state is end
+    assert (bench.store.reply(1001) is not None) == (end is JobState.DONE)
+
+
+async def test_a_generation_that_was_cancelled_elsewhere_gives_no_reply() -> None:
+    bench = Bench(says(SEA, reason=FinishReason.CANCELLED))
+    with pytest.raises(asyncio.CancelledError):
+        await reply_of(bench.service.quote(ANN, "sea"))
+    assert bench.store.states == [JobState.CANCELLED]
+
+
+# -- votes and delivery -----------------------------------------------------------------------------------------------
+
+
+async def test_a_vote_counts_for_the_last_reply_or_for_the_one_named() -> None:
+    bench = Bench(says("Hello."), says(SEA))
+    chat = await reply_of(bench.service.chat(ANN, "Hi"))
+    quote = await reply_of(bench.service.quote(ANN, "sea"))
+    await bench.service.vote(ANN, Vote.UP, VoteSource.COMMAND)
+    await bench.service.vote(ANN, Vote.DOWN, VoteSource.BUTTON, message_id=chat.message_id)
+    assert bench.store.votes == [
+        (ANN, quote.message_id, Vote.UP, VoteSource.COMMAND),
+        (ANN, chat.message_id, Vote.DOWN, VoteSource.BUTTON),
+    ]
+
+
+async def test_there_is_nothing_to_vote_on_before_the_first_reply() -> None:
+    bench = Bench(says("Hello."))
+    await reply_of(bench.service.chat(BOB, "Hi"))
+    with pytest.raises(InputError, match=r"^There is no reply to vote on yet\.$"):
+        await bench.service.vote(ANN, Vote.UP, VoteSource.COMMAND)
+    with pytest.raises(InputError):
+        await bench.service.vote(ANN, Vote.UP, VoteSource.COMMAND, message_id=1)
+    assert bench.store.votes == []
+
+
+async def test_a_reply_that_was_shown_is_on_record_as_delivered() -> None:
+    bench = Bench(says("Hello."))
+    reply = await reply_of(bench.service.chat(ANN, "Hi"))
+    assert bench.store.delivered == set()
+    await bench.service.delivered(reply.message_id)
+    assert bench.store.delivered == {reply.message_id}
+
+
+# -- whatever the generator does --------------------------------------------------------------------------------------
+
+PIECES = st.lists(
+    st.sampled_from(
+        [SEA, "The sea", " is wide", " and deep.", SUN, " ", "\n", "“", "”", "'Tis so", ".", "Quote:", "no"]
+    ),
+    max_size=5,
+)
+REASONS = st.sampled_from([reason for reason in FinishReason if reason is not FinishReason.CANCELLED])
+SCRIPTS = st.builds(
+    lambda pieces, reason, elapsed_s, waits: says(*pieces, reason=reason, elapsed_s=elapsed_s, waits=waits),
+    PIECES,
+    REASONS,
+    st.floats(0, 30),
+    st.lists(st.integers(1, 9), max_size=2),
+)
+ERRORS = st.sampled_from([BusyError("Full."), WorkerCrashed("Dead."), GenerationError("Nothing.")]).map(lambda e: [e])
+ATTEMPTS = st.lists(SCRIPTS | ERRORS, min_size=3, max_size=3)
+EARLIER = st.lists(st.sampled_from([SEA, SUN, "no", "'Tis so."]), max_size=2)
+
+
+@given(ATTEMPTS, EARLIER, st.lists(st.sampled_from([SEA, MOON]), max_size=2), st.sampled_from(MessageKind))
+def test_what_is_on_screen_in_the_end_is_the_reply_and_every_job_ends(
+    attempts: list[Script], earlier: list[str], in_pool: list[str], kind: MessageKind
+) -> None:
+    async def run() -> None:
+        settings = ChatSettings(attempts=3), QuoteSettings(attempts=3)
+        bench = Bench(*attempts, chat=settings[0], quote=settings[1])
+        for text in earlier:
+            job = await bench.store.accept(ANN, kind, "before")
+            await bench.store.start(job.job_id)
+            await bench.store.complete(job.job_id, text, RECORD)
+        pooled(bench.store, *in_pool)
+        asked = bench.service.quote(ANN, "sea") if kind is MessageKind.QUOTE else bench.service.chat(ANN, "sea")
+        events: list[ReplyEvent] = []
+        number = 1001 + len(earlier)
+        try:
+            async with aclosing(asked):
+                async for event in asked:
+                    events.append(event)
+        except QuotesmithError:
+            assert not any(isinstance(event, Reply) for event in events)
+            assert bench.store.jobs[number].state is JobState.FAILED
+            return
+        *before, reply = events
+        assert isinstance(reply, Reply)
+        assert as_seen(before) == reply.text == bench.store.reply(number)
+        assert reply.text.strip() == reply.text != ""
+        assert not any(isinstance(event, TextDelta) and not event.text for event in before)
+        assert bench.store.jobs[number].state is JobState.DONE
+        assert bench.generator.idle
+
+    asyncio.run(run())
