@@ -19,8 +19,14 @@ from bot.errors import BusyError, ModelInvalid, WorkerCrashed
 from bot.inference.worker_client import WorkerClient
 from tests.integration.inference.conftest import StartWorker
 
+# The embedded model ends its texts after a sentence; a grammar keeps it from that.
 LONG = GenerationRequest(
-    person="a", prompt="Once upon a time there was", max_tokens=200, seed=7, sampling=Sampling(temperature=0.9)
+    person="a",
+    prompt="Once upon a time there was",
+    max_tokens=200,
+    seed=7,
+    sampling=Sampling(temperature=0.9),
+    grammar="root ::= [a-zA-Z ,.]{2000,3000}",
 )
 
 
