@@ -42,7 +42,6 @@ $(VENV)/.for-run: pyproject.toml constraints.txt
 	@echo "Installing what the bot needs into $(VENV)." >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Quotesmith needs Python 3.11 or newer; make run PYTHON=python3.12 names another one.")' >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
-	@$(PIP) install --constraint constraints.txt numpy >&2
 	@$(BIN)/python build_scripts/install_llama_cpp.py >&2
 	@$(PIP) install --constraint constraints.txt --editable . >&2
 	@touch $@
@@ -55,7 +54,6 @@ $(VENV)/.for-test: $(VENV)/.for-run
 $(TRAIN_VENV)/.for-train: pyproject.toml constraints.txt
 	@echo "Installing what training needs into $(TRAIN_VENV)." >&2
 	@test -x $(TRAIN_VENV)/bin/python || $(PYTHON) -m venv $(TRAIN_VENV) >&2
-	@$(TRAIN_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt numpy >&2
 	@$(TRAIN_VENV)/bin/python build_scripts/install_llama_cpp.py >&2
 	@$(TRAIN_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[train,test]' >&2
 	@touch $@

@@ -27,7 +27,12 @@ PACKAGE = "llama-cpp-python"
 ROOT = Path(__file__).resolve().parents[1]
 LEAN = Path(__file__).with_name("lean_llama.cmake")
 SHOW_EVERY_S = 5.0
-SELF_TEST = "import llama_cpp.llama_cpp as l; l.llama_backend_init(); l.llama_backend_free()"
+# Loads what was compiled, and none of the package's Python, whose dependencies come later.
+SELF_TEST = (
+    "import ctypes, importlib.util, pathlib\n"
+    "folder = pathlib.Path(importlib.util.find_spec('llama_cpp').origin).parent / 'lib'\n"
+    "ctypes.CDLL(str(next(folder.glob('libllama.*')))).llama_backend_init()\n"
+)
 
 
 def main() -> int:
@@ -104,7 +109,6 @@ def install_cached(folder: Path) -> bool:
     """Install the wheel of this folder and see that it loads; a wheel that does not is thrown away."""
     for wheel in folder.glob("*.whl"):
         installed = run_pip("install", "--no-deps", "--force-reinstall", "--quiet", str(wheel)) == 0
-        # Its own dependencies are the project's, and come with the rest; NumPy is needed to load it.
         if installed and subprocess.run([sys.executable, "-c", SELF_TEST], capture_output=True).returncode == 0:
             return True
         wheel.unlink()
