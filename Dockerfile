@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# The bot with its embedded model. Build: docker build -t quotesmith .   Run: docker run -it -v quotesmith:/data quotesmith
+FROM python:3.11-slim AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends build-essential cmake && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+RUN python -m venv .venv
+COPY pyproject.toml constraints.txt LICENSE ./
+COPY build_scripts build_scripts
+# An image runs on other processors than the one that built it: AVX2 is what they have in common. Leave the argument
+# empty to build for this machine alone, which is faster on newer ones.
+ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON"
+RUN --mount=type=cache,target=/root/.cache/quotesmith .venv/bin/python build_scripts/install_llama_cpp.py
+COPY README.md ./
+COPY bot bot
+COPY model_pipeline model_pipeline
+COPY migrations migrations
+RUN .venv/bin/python -m pip install --no-cache-dir --constraint constraints.txt --editable .
+
+FROM python:3.11-slim
+# libgomp shares llama.cpp's work between the processors.
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home quotesmith && mkdir /data && chown quotesmith /data
+COPY --from=build /app /app
+USER quotesmith
+WORKDIR /data
+VOLUME /data
+ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1
+ENTRYPOINT ["quotesmith"]
+CMD ["run"]
