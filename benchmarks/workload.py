@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.chat.generation import GenerationRequest, Sampling
+from bot.models.folder import FEW_SHOT_TEMPLATE
 
 _WORDS = (
     "courage", "river", "lantern", "patience", "harbour", "winter", "kindness", "bread", "mountain", "silence",
     "garden", "thunder", "honesty", "bridge", "letter", "morning", "orchard", "wisdom", "candle", "journey",
     "feather", "sparrow", "autumn", "promise", "anchor", "meadow", "shelter", "copper", "violin",
 )  # fmt: skip
-PREAMBLE = "You are a kind and concise bot in a community chat. Answer in a few plain sentences.\n"
+# The prompt that the bot itself asks a model with that was never tuned for quotes: about sixty tokens, of which two
+# requests share all but the keyword and what comes behind it.
+PREAMBLE, AFTER_KEYWORD = FEW_SHOT_TEMPLATE.split("{keyword}")
 SAMPLING = Sampling(temperature=0.8, top_k=40, top_p=0.95, min_p=0.05)
 
 
@@ -28,9 +31,9 @@ class Answered:
 
 
 def prompt_for(number: int) -> str:
-    """The prompt of request `number`: a beginning that all share, and a question that no other number asks."""
-    first, second, third = random.Random(number).sample(_WORDS, 3)
-    return f"{PREAMBLE}Question {number}: what do {first}, {second} and {third} have in common?\nAnswer:"
+    """The prompt of request `number`: a quote on two words."""
+    first, second = random.Random(number).sample(_WORDS, 2)
+    return f"{PREAMBLE}{first} and {second}{AFTER_KEYWORD}"
 
 
 def request_for(number: int, user: int, tokens: int) -> GenerationRequest:

@@ -40,7 +40,7 @@ class OneLineFormatter(logging.Formatter):
         """The finished text is searched, so that message, arguments, exception and stack are all covered."""
         try:
             text = super().format(record)
-        except Exception as error:  # noqa: BLE001 - the arguments are anyone's objects; the log must go on
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # wrong arguments
             text = f"{record.levelname} {record.name}: a record that cannot be written ({type(error).__name__})"
         for secret in self._hidden:
             text = text.replace(secret, REDACTED)

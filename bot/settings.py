@@ -218,10 +218,9 @@ def load_settings(
         if one.key:
             values[one.section][one.key] = checked_value(one, SECTIONS[one.section], hidden)
         sources[f"{one.section}.{one.key}"] = one.source
-    settings = Settings(
-        **{section: SECTIONS[section](**values[section]) for section in SECTIONS},  # type: ignore[arg-type]
-        secrets=Secrets(**{field: SecretStr(secret.value) for field, secret in secrets.items()}),
-    )
+    held = Secrets(**{field: SecretStr(secret.value) for field, secret in secrets.items()})
+    parts = {section: SECTIONS[section](**values[section]) for section in SECTIONS}
+    settings = Settings.model_validate({**parts, "secrets": held})
     _check_order(settings, sources)
     settings = _with_absolute_paths(settings, config.parent if config else folder)
     settings._sources = sources | {SECRET_VARIABLES[field]: secret.source for field, secret in secrets.items()}

@@ -152,8 +152,8 @@ class FakeMessage:
 class FakeStore:
     """JobLedger, Conversations, Feedback and QuotePool at once, over lists.
 
-    Every call gives way to other tasks once, as a database would. `unavailable` names calls that fail, and `before`
-    holds what a test wants to happen inside of a call.
+    Every call gives way to other tasks `pauses` times, as a database would. `unavailable` names calls that fail, and
+    `before` holds what a test wants to happen at the beginning of a call.
     """
 
     def __init__(self) -> None:
@@ -165,13 +165,15 @@ class FakeStore:
         self.asked: Counter[str] = Counter()
         self.unavailable: set[str] = set()
         self.before: dict[str, Callable[[], object]] = {}
+        self.pauses = 1
         self._ever_pooled: set[str] = set()
         self._begun: dict[ConversationKey, int] = {}
 
     async def _call(self, name: str) -> None:
-        await asyncio.sleep(0)
         if name in self.before:
             self.before.pop(name)()
+        for _ in range(self.pauses):
+            await asyncio.sleep(0)
         if name in self.unavailable:
             raise DatabaseUnavailable("The database cannot be opened.")
 
@@ -284,19 +286,21 @@ class FakeStore:
                 return entry[0]
         return None
 
-    async def put(self, quote: PooledQuote, model_sha256: str) -> None:
+    async def put(self, quote: PooledQuote, model_sha256: str) -> bool:
         await self._call("put")
         keyword = _normal(quote.keyword)
         identity = hashlib.sha256("\0".join((keyword, model_sha256, quote.text)).encode()).hexdigest()
-        if identity not in self._ever_pooled:
-            self._ever_pooled.add(identity)
-            self.pool.append((replace(quote, keyword=keyword), model_sha256))
+        if identity in self._ever_pooled:
+            return False
+        self._ever_pooled.add(identity)
+        self.pool.append((replace(quote, keyword=keyword), model_sha256))
+        return True
 
     async def wanted(self, model_sha256: str, depth: int, limit: int) -> Sequence[str]:
         await self._call("wanted")
         waiting = Counter(quote.keyword for quote, sha256 in self.pool if sha256 == model_sha256)
-        popular = [keyword for keyword, count in self.asked.most_common() if count >= 2 and waiting[keyword] < depth]
-        return popular[:limit]
+        popular = [keyword for keyword, count in self.asked.most_common(limit) if count >= 2]
+        return [keyword for keyword in popular if waiting[keyword] < depth]
 
 
 def _normal(keyword: str) -> str:

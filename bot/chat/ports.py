@@ -123,10 +123,10 @@ class QuotePool(Protocol):
         """Remove and return one quote, the oldest first."""
         ...
 
-    async def put(self, quote: PooledQuote, model_sha256: str) -> None:
-        """Add a quote; one that stands there already is ignored."""
+    async def put(self, quote: PooledQuote, model_sha256: str) -> bool:
+        """Add a quote; False for one that stands there already, or ever did: it is ignored."""
         ...
 
     async def wanted(self, model_sha256: str, depth: int, limit: int) -> Sequence[str]:
-        """The keywords asked for at least twice, most asked first, that have fewer than `depth` quotes waiting."""
+        """Of the `limit` keywords asked for most, and at least twice, those with fewer than `depth` quotes waiting."""
         ...

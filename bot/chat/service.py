@@ -130,10 +130,11 @@ class ChatService:
         await self._stores.jobs.confirm_delivery(message_id)
 
     async def write_ahead(self) -> bool:
-        """Write one quote for a keyword that people ask for, if nobody waits; False when there was nothing to do."""
+        """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of it."""
         if not self._quote.pool_depth or not self._generator.idle:
             return False
-        wanted = await self._stores.pool.wanted(self.model.sha256, self._quote.pool_depth, 1)
+        model = self.model.sha256
+        wanted = await self._stores.pool.wanted(model, self._quote.pool_depth, self._quote.pool_keywords)
         if not wanted:
             return False
         request = self._quote_request(wanted[0], _WRITER_AHEAD, None)
@@ -142,8 +143,8 @@ class ChatService:
             async for event in events:
                 if isinstance(event, _Written):
                     tokens = event.record.finished.completion_tokens
-                    await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), self.model.sha256)
-        return True
+                    return await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), model)
+        return False
 
     async def _quoting(self, key: ConversationKey, keyword: str, seed: int | None) -> AsyncGenerator[_Progress, None]:
         seen: Sequence[str] = ()

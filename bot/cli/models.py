@@ -99,8 +99,9 @@ def pull(
 
     store = open_store(session.begin())
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    terminal = Console(stderr=True)
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
             task = bar.add_task(spec, total=None)
             model = pull_model(
                 spec, store, name, lambda done, total: bar.update(task, completed=done, total=total)

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, TypeVar
@@ -78,6 +78,6 @@ def leave_quietly() -> None:
 
 
 def _plain(value: object) -> object:
-    if hasattr(value, "__dataclass_fields__"):
-        return asdict(value)  # type: ignore[call-overload]
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     return str(value)

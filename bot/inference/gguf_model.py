@@ -15,7 +15,7 @@ from bot.inference.chat_template import ChatTemplate
 _log_tail: list[str] = []
 
 
-@llama.llama_log_callback  # type: ignore[untyped-decorator]
+@llama.llama_log_callback
 def _keep_errors(level: int, text: bytes, user_data: object) -> None:
     if level >= 4:  # GGML_LOG_LEVEL_ERROR, and the continuation lines behind it
         _log_tail.append(text.decode(errors="replace").strip())
@@ -40,7 +40,7 @@ class GgufModel:
         params = llama.llama_model_default_params()
         params.n_gpu_layers = 0
 
-        @llama.llama_progress_callback  # type: ignore[untyped-decorator]
+        @llama.llama_progress_callback
         def report(fraction: float, user_data: object) -> bool:
             progress(fraction)
             return True

@@ -1,9 +1,10 @@
-"""What the model store does with the disk: free space, locks, durable writes, hidden workspaces; knows no models."""
+"""What the model store does with the disk: space, locks, workspaces, hashing, durable writes; knows no models."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import uuid
@@ -17,6 +18,7 @@ from bot.models.sizes import in_words
 LOCK_FILE = ".lock"
 WORKSPACE_PREFIX = ".work-"
 DISK_RESERVE_BYTES = 64 << 20  # a disk filled to the last byte stops the database too
+PIECE_BYTES = 4 << 20
 
 
 def free_disk(folder: Path) -> int:
@@ -82,6 +84,24 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(hidden)
 
 
+def sha256_of(path: Path) -> str:
+    """The hex SHA-256 of a whole file: about a second for each GB or two. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_hashed(source: Path, target: Path) -> str:
+    """Copy a file onto the disk itself, not only into its cache, and return its hex SHA-256. Raises OSError."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while piece := reader.read(PIECE_BYTES):
+            digest.update(piece)
+            writer.write(piece)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return digest.hexdigest()
+
+
 def write_durably(path: Path, text: str) -> None:
     """Replace a small file in one step, and only once its content is on the disk. Raises OSError."""
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -104,7 +124,10 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _try_lock(folder: Path) -> int | None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # its owner has finished and removed it meanwhile
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bot.chat.generation import Sampling
 from bot.chat.model import Model
 from bot.errors import ModelInvalid, ModelNotFound
-from bot.models.checksum import sha256_of
+from bot.models.disk import sha256_of
 from bot.models.gguf_header import GgufHeader, read_header
 from bot.models.manifest import (
     Manifest,
@@ -23,7 +23,7 @@ from bot.models.manifest import (
 
 _CHAT_TEMPLATE = 'Write one short, original motivational quote about "{keyword}". Answer with the quote alone.'
 _CHAT_SYSTEM = "You write short, original motivational quotes in plain words."
-_FEW_SHOT_TEMPLATE = (
+FEW_SHOT_TEMPLATE = (
     "Keyword: courage\nQuote: Courage is the small step you take while your knees still argue.\n\n"
     "Keyword: patience\nQuote: A seed never hurries, and still the whole field arrives on time.\n\n"
     "Keyword: friendship\nQuote: A good friend carries half the road and never mentions the weight.\n\n"
@@ -126,7 +126,7 @@ def _takes_system_turn(header: GgufHeader) -> bool:
 def _quote_prompt(header: GgufHeader, takes_system: bool) -> QuotePromptSection:
     if header.has_chat_template:
         return QuotePromptSection(template=_CHAT_TEMPLATE, chat=True, system=_CHAT_SYSTEM if takes_system else "")
-    return QuotePromptSection(template=_FEW_SHOT_TEMPLATE, chat=False)
+    return QuotePromptSection(template=FEW_SHOT_TEMPLATE, chat=False)
 
 
 def _hash(gguf: Path) -> str:

@@ -132,7 +132,7 @@ class GgufReader:
 
     def _data_start(self, alignment: Value) -> int:
         if not isinstance(alignment, int) or alignment <= 0:
-            raise self._damaged(f"an alignment of {alignment}")
+            raise self._damaged(f"an alignment of {str(alignment)[:40]}")
         return -(-self.position // alignment) * alignment
 
     def _count(self, limit: int, what: str) -> int:

@@ -8,6 +8,7 @@ download is interrupted, and a person with a slow line would begin a gigabyte ag
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 import time
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from bot.chat.model import Model
 from bot.errors import DownloadFailed, InputError, ModelError, ModelInvalid
@@ -83,13 +85,13 @@ def _fetch_and_add(transfer: _Transfer, store: ModelStore, name: str, origin: Or
         with _sole_downloader(target):
             store.check_disk(transfer.file.size_bytes - target.stat().st_size)
             transfer.run(target)
-    try:
-        model = store.add(target, name, move=True, origin=origin)
-    except ModelInvalid as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        text = str(error)
-        raise ModelInvalid(f"The download was deleted: {text[0].lower()}{text[1:]}") from error
-    shutil.rmtree(folder, ignore_errors=True)
+            try:
+                model = store.add(target, name, move=True, origin=origin)
+            except ModelInvalid as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                text = str(error)
+                raise ModelInvalid(f"The download was deleted: {text[0].lower()}{text[1:]}") from error
+            shutil.rmtree(folder, ignore_errors=True)
     return model
 
 
@@ -141,22 +143,34 @@ class _Transfer:
 
     def _receive(self, target: Path, done: int) -> None:
         from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, exported lazily
 
         url = hf_hub_url(self.repo, self.file.path, revision=self.revision, endpoint=self.options.endpoint)
-        headers = build_hf_headers(headers={"Accept-Encoding": "identity"})
-        if done:
-            headers["Range"] = f"bytes={done}-"
-        with get_session().stream("GET", url, headers=headers, timeout=TIMEOUT_S) as response:
+        with get_session().stream("GET", url, headers=_headers(done), timeout=TIMEOUT_S) as response:
             hf_raise_for_status(response)
             with target.open("ab") as out:
                 if response.status_code != 206:  # the server does not do ranges and sends the whole file
                     out.truncate(0)
+                    done = 0
                 for piece in response.iter_bytes():
                     out.write(piece)
-                    self.progress(out.tell(), self.file.size_bytes)
-                    if out.tell() > self.file.size_bytes:  # no file of ours: the checksum will say so
+                    done += len(piece)
+                    self.progress(done, self.file.size_bytes)
+                    if done > self.file.size_bytes:  # no file of ours: the checksum will say so
                         return
+                out.flush()
+                os.fsync(out.fileno())
+
+
+def _headers(done: int) -> dict[str, str]:
+    """What the library would send, from the byte `done` on."""
+    from huggingface_hub import constants, get_token
+
+    headers = {"Accept-Encoding": "identity", "User-Agent": "quotesmith"}
+    if done:
+        headers["Range"] = f"bytes={done}-"
+    if not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN and (token := get_token()):
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
 
 
 def _repository(wanted: HubSpec, options: PullOptions) -> ModelInfo:
@@ -164,12 +178,16 @@ def _repository(wanted: HubSpec, options: PullOptions) -> ModelInfo:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
+    hub = HfApi(endpoint=options.endpoint)
     try:
-        return HfApi(endpoint=options.endpoint).model_info(wanted.repo, files_metadata=True, timeout=TIMEOUT_S)
+        _ = urlsplit(hub.endpoint).port  # a ValueError here, where the HTTP library has one that cannot be named
+        return hub.model_info(wanted.repo, files_metadata=True, timeout=TIMEOUT_S)
     except HFValidationError as error:
         raise InputError(f"{wanted.repo} cannot be the name of a repository: {error}") from error
     except (_transport_error(), OfflineModeIsEnabled) as error:
         raise _explain(error, wanted.repo) from error
+    except UnicodeEncodeError:  # a token with a letter outside ASCII; the cause would repeat it
+        raise hub_errors.bad_token() from None
     except (KeyError, TypeError, ValueError) as error:
         raise hub_errors.not_a_hub() from error
 

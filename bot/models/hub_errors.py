@@ -17,7 +17,7 @@ def refused(status: int, code: str, message: str, repo: str, file: str = "") -> 
             f"{repo} is gated: accept its licence on its page at the hub, then set HF_TOKEN to a token of that account."
         )
     if message == _TOKEN_REFUSED:
-        return DownloadFailed("The hub does not accept the token: set HF_TOKEN to a valid one, or unset it.")
+        return bad_token()
     if code in ("EntryNotFound", "RevisionNotFound"):
         return ModelNotFound(f"The hub has no file {file} in {repo} any more: leave the file name out to choose again.")
     if status in (401, 404):
@@ -47,8 +47,14 @@ def offline() -> DownloadFailed:
     return DownloadFailed("HF_HUB_OFFLINE is set, so nothing is downloaded: unset it and try again.")
 
 
+def bad_token() -> DownloadFailed:
+    """The error for a token that the hub refuses, or that cannot even be sent."""
+    return DownloadFailed("The hub does not accept the token: set HF_TOKEN to a valid one, or unset it.")
+
+
 def not_a_hub() -> DownloadFailed:
     """The error for an answer that is none of a hub's, such as the login page of a hotel's network."""
     return DownloadFailed(
-        "What answers is not a model hub: check HF_ENDPOINT, and whether this network asks for a login first."
+        "What answers is not a model hub: check HF_ENDPOINT and the proxy, and whether this network asks for a login "
+        "first."
     )

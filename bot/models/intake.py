@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.errors import InputError, ModelInvalid, ModelNotFound
-from bot.models.checksum import copy_hashed, sha256_of
+from bot.models.disk import copy_hashed, sha256_of
 from bot.models.folder import default_manifest, model_header, name_from_file, read_folder
 from bot.models.manifest import Manifest, read_manifest, write_manifest
 

@@ -48,13 +48,15 @@ def check_memory(name: str, needed_bytes: int, available_bytes: int | None = Non
 
 
 def fitting_cells(name: str, header: GgufHeader, wanted: int, batch_tokens: int, available_bytes: int) -> int:
-    """How many cells of cache a model may have: as wanted, or halved until it fits, down to LEAST_CELLS.
+    """How many cells of cache a model may have: as wanted, or halved until it fits.
 
-    Raises ModelTooLarge when not even that fits.
+    Never fewer than LEAST_CELLS, or than the model's own context where that is shorter. Raises ModelTooLarge when not
+    even so few fit.
     """
+    least = min(LEAST_CELLS, header.context_tokens or LEAST_CELLS)
     cells = wanted
-    while bytes_needed(header, cells, batch_tokens) > available_bytes and cells > LEAST_CELLS:
-        cells = max(LEAST_CELLS, cells // 2)
+    while bytes_needed(header, cells, batch_tokens) > available_bytes and cells > least:
+        cells = max(least, cells // 2)
     check_memory(name, bytes_needed(header, cells, batch_tokens), available_bytes)
     return cells
 

@@ -42,8 +42,8 @@ class SqlQuotePool(QuotePool):
             row.served_at, row.text = utc_now(), ""
         return quote
 
-    async def put(self, quote: PooledQuote, model_sha256: str) -> None:
-        """Add a quote; one that stands there already, or did until it was served, is ignored."""
+    async def put(self, quote: PooledQuote, model_sha256: str) -> bool:
+        """Add a quote; False for one that stands there already, or did until it was served: it is ignored."""
         keyword, text = normal_keyword(quote.keyword), storable(quote.text)
         row = WrittenQuote(keyword=keyword, model_sha256=model_sha256, text=text, tokens=quote.tokens)
         row.text_sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -53,24 +53,27 @@ class SqlQuotePool(QuotePool):
             WrittenQuote.text_sha256 == row.text_sha256,
         )
         async with self._database.write() as session:
-            if await session.scalar(same) is None:
+            known = await session.scalar(same) is not None
+            if not known:
                 session.add(row)
+        return not known
 
     async def wanted(self, model_sha256: str, depth: int, limit: int) -> Sequence[str]:
-        """The keywords asked for at least twice, most asked first, that have fewer than `depth` quotes waiting."""
-        waiting = and_(
-            WrittenQuote.keyword == KeywordRequest.keyword,
-            WrittenQuote.model_sha256 == model_sha256,
-            WrittenQuote.served_at.is_(None),
-        )
-        keywords = (
-            select(KeywordRequest.keyword)
-            .outerjoin(WrittenQuote, waiting)
+        """Of the `limit` keywords asked for most, those that have fewer than `depth` quotes waiting; see the port."""
+        waiting = and_(WrittenQuote.model_sha256 == model_sha256, WrittenQuote.served_at.is_(None))
+        popular = (
+            select(KeywordRequest.keyword, KeywordRequest.count, KeywordRequest.last_asked_at)
             .where(KeywordRequest.count >= _ASKED_AT_LEAST)
-            .group_by(KeywordRequest.keyword, KeywordRequest.count, KeywordRequest.last_asked_at)
-            .having(func.count(WrittenQuote.id) < depth)
             .order_by(KeywordRequest.count.desc(), KeywordRequest.last_asked_at.desc())
             .limit(max(limit, 0))
+            .subquery()
+        )
+        keywords = (
+            select(popular.c.keyword)
+            .outerjoin(WrittenQuote, and_(WrittenQuote.keyword == popular.c.keyword, waiting))
+            .group_by(popular.c.keyword, popular.c.count, popular.c.last_asked_at)
+            .having(func.count(WrittenQuote.id) < depth)
+            .order_by(popular.c.count.desc(), popular.c.last_asked_at.desc())
         )
         async with self._database.read() as session:
             return (await session.scalars(keywords)).all()

@@ -137,7 +137,7 @@ def test_a_file_saved_on_windows_is_read(load: Load) -> None:
 
 def test_settings_cannot_be_changed_afterwards(load: Load) -> None:
     with pytest.raises(ValidationError):
-        load().inference.slots = 3  # type: ignore[misc]
+        load().inference.__setattr__("slots", 3)
 
 
 # --- what is refused, and how

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from bot.chat.generation import GenerationRequest, Sampling
 from bot.chat.messages import MessageKind, Role, StoredMessage, Turn
 from bot.chat.model import Model, QuotePrompt
 from bot.chat.prompts import alternating, chat_request, next_attempt, quote_request, shared_prefixes
+from bot.models.manifest import Manifest
 from tests.fakes import MODEL, key_of
 
 CHAT_FORM = QuotePrompt("Write a quote about {keyword}.", chat=True, system="You write quotes.")
@@ -63,6 +65,21 @@ def test_a_quote_is_asked_for_in_the_models_own_form() -> None:
 def test_a_model_of_lower_case_keywords_is_asked_in_lower_case(form: QuotePrompt, typed: str, asked: str) -> None:
     expected = quote(asked_with(form), asked)
     assert quote(asked_with(replace(form, lower_case=True)), typed) == expected
+
+
+@pytest.mark.parametrize("given", [{}, {"lower_case": False}, {"lower_case": True}])
+def test_a_manifest_says_whether_keywords_are_lower_case(given: dict[str, bool], tmp_path: Path) -> None:
+    manifest = Manifest.model_validate(
+        {
+            "format": 1,
+            "name": "tiny",
+            "file": "tiny.gguf",
+            "sha256": "a" * 64,
+            "size_bytes": 1,
+            "quote_prompt": {"template": "On {keyword}:", "chat": False, **given},
+        }
+    )
+    assert manifest.to_model(tmp_path).quote_prompt.lower_case == given.get("lower_case", False)
 
 
 def test_the_words_of_the_form_keep_their_case() -> None:

@@ -240,6 +240,17 @@ async def test_quotes_are_written_ahead_until_the_pool_is_full() -> None:
     assert (await reply_of(bench.service.quote(ANN, "sea"))).source is QuoteSource.POOL
 
 
+@pytest.mark.parametrize(("keywords", "written"), [(1, ["sea"]), (2, ["sea", "sun"])])
+async def test_quotes_are_written_ahead_for_so_many_keywords_only(keywords: int, written: list[str]) -> None:
+    bench = Bench(*[says(SEA)] * len(written), quote=QuoteSettings(pool_depth=1, pool_keywords=keywords))
+    await asked_twice(bench)
+    for keyword in ("sea", "sun", "sun", "moon"):
+        await bench.store.accept(BOB, MessageKind.QUOTE, keyword)
+    while await bench.service.write_ahead():
+        pass
+    assert [quote.keyword for quote, _ in bench.store.pool] == written
+
+
 async def test_nothing_is_written_ahead_while_somebody_waits() -> None:
     bench = Bench(idle=False)
     await asked_twice(bench)
@@ -443,6 +454,7 @@ async def test_wherever_a_task_is_cancelled_its_job_comes_to_an_end(
 ) -> None:
     bench = Bench(says(SEA))
     bench.store.unavailable |= {call} if unavailable else set()
+    bench.store.pauses = 9  # longer than a cancelled task takes to end on its own
     task = asyncio.create_task(reply_of(bench.service.quote(ANN, "sea")))
     bench.store.before[call] = task.cancel
     with pytest.raises(asyncio.CancelledError):

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-U32, I32, F32, BOOL, TEXT, ARRAY, U64 = 4, 5, 6, 7, 8, 9, 10
-F32_TENSOR, Q4_0_TENSOR = 0, 2
+U32, I32, F32, BOOL, TEXT, ARRAY = 4, 5, 6, 7, 8, 9
+F32_TENSOR = 0
 
 Value = bool | int | float | str | Sequence[object]
 
