@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import statistics
+import sys
 from contextlib import aclosing
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from benchmarks.serving import existing_file, positive, started
 from benchmarks.workload import SAMPLING
 from bot.chat.generation import Finished, GenerationRequest, TextDelta
 from bot.chat.messages import Role, Turn
+from bot.errors import QuotesmithError
 from bot.inference.worker_client import WorkerClient
 
 _MESSAGE = "Turn {turn} of talk {talk}: tell me one more small thing about the weather, the garden and the table."
@@ -32,7 +34,10 @@ def main() -> None:
     parser.add_argument("--tokens", type=positive, default=24, help="new tokens of each reply (default 24)")
     parser.add_argument("--json", type=Path, required=True, help="file to write the figures to")
     arguments = parser.parse_args()
-    rows = asyncio.run(measure(arguments.model, arguments.talks, arguments.turns, arguments.tokens))
+    try:
+        rows = asyncio.run(measure(arguments.model, arguments.talks, arguments.turns, arguments.tokens))
+    except QuotesmithError as error:
+        sys.exit(str(error))
     print(f"{'turn':>4} {'prompt':>8} {'decoded':>8} {'ttft_ms':>8}")
     for row in rows:
         print(f"{row['turn']:>4} {row['prompt_tokens']:>8} {row['decoded_tokens']:>8} {row['ttft_ms']:>8}")

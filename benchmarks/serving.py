@@ -47,6 +47,7 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The figures of each way to serve."""
+    default_manifest(arguments.model)  # no model: say so before anything is started
     with neighbour(arguments.neighbour):
         figures = {"sequential": sequential(arguments), "engine": asyncio.run(engine(arguments))}
         if arguments.llama_server:

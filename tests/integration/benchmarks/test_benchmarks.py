@@ -1,0 +1,74 @@
+"""The benchmarks run to their end on the embedded model and write what they promise; no figure is judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.workload import Answered, percentile, prompt_for, summary
+from bot.composition import STARTER
+
+ROOT = Path(__file__).parents[3]
+MODEL = STARTER / "model.gguf"
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+
+
+def test_serving_compares_three_ways_in_one_run(tmp_path: Path) -> None:
+    # The stand-in is started by its own first line, with the interpreter that has its library.
+    server = tmp_path / "llama-server"
+    source = (ROOT / "tests" / "servers" / "llama_server.py").read_text()
+    server.write_text(source.replace("#!/usr/bin/env python3", f"#!{sys.executable}", 1))
+    server.chmod(0o755)
+    out = tmp_path / "figures.json"
+    load = ("--users", "3", "--requests", "4", "--tokens", "6", "--neighbour")
+    done = run("serving", "--model", str(MODEL), *load, "--llama-server", str(server), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(out.read_text())
+    for way in ("engine", "sequential", "llama_server"):
+        row = figures[way]
+        assert {"tokens_per_s", "ttft_p50_s", "latency_p50_s", "latency_p95_s"} <= row.keys()
+        assert row["tokens_per_s"] > 0 and 0 < row["ttft_p50_s"] <= row["latency_p50_s"] <= row["latency_p95_s"]
+        assert way in done.stdout
+    assert figures["llama_server"]["tokens"] == 4 * 6
+
+
+def test_a_conversation_is_measured_turn_by_turn(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    length = ("--turns", "3", "--talks", "2", "--tokens", "4")
+    done = run("conversation", "--model", str(MODEL), *length, "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    turns = json.loads(out.read_text())["turns"]
+    assert [turn["turn"] for turn in turns] == [1, 2, 3]
+    assert all(turn["decoded_tokens"] < turn["prompt_tokens"] for turn in turns[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "/nowhere.gguf", "--json", "x"], "there is no file '/nowhere.gguf'"),
+        (["--model", str(MODEL), "--users", "0", "--json", "x"], "a whole number of at least 1"),
+        (["--model", str(ROOT / "README.md"), "--json", "x"], "README.md"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: list[str], said: str) -> None:
+    done = run("serving", *arguments)
+    assert done.returncode != 0 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_percentiles_are_nearest_ranks() -> None:
+    assert [percentile([1.0, 2.0, 3.0, 4.0], percent) for percent in (1, 50, 75, 95, 100)] == [1, 2, 3, 4, 4]
+    figures = summary([Answered(0.1, 1.0, 10), Answered(0.3, 2.0, 20)], wall_s=2.0)
+    assert figures["tokens_per_s"] == 15 and figures["latency_p95_s"] == 2.0
+
+
+def test_prompts_differ_but_for_their_beginning() -> None:
+    prompts = {prompt_for(number) for number in range(20)}
+    assert len(prompts) == 20 and all(prompt.endswith("Quote:") for prompt in prompts)
