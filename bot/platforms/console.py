@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import io
 import os
 import signal
 import sys
-import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TextIO
 
 from bot.chat.generation import Queued, TextDelta
 from bot.chat.messages import ConversationKey, Platform, Vote, VoteSource
@@ -19,16 +18,10 @@ from bot.chat.replies import Reply, ReplyEvent, Retracted
 from bot.chat.service import ChatService
 from bot.errors import InputError, QuotesmithError
 from bot.platforms.commands import COMMANDS, Action, Command, help_text, parse
+from bot.platforms.piped_lines import lines_of
 from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP, user_text, waiting_text
-from bot.platforms.screen import GrowingText, printable
+from bot.platforms.screen import GrowingText, printable, without_echo
 from bot.settings import ConsoleSettings
-
-if TYPE_CHECKING:
-    from prompt_toolkit.history import History
-
-PROMPT = "> "
-_LINE_BYTES = 1 << 20
-_LINES_AHEAD = 16
 
 
 def console_key() -> ConversationKey:
@@ -41,7 +34,7 @@ def console_key() -> ConversationKey:
 
 
 class Console:
-    """Serves one person at a terminal, or one pipe."""
+    """Serves one person at a terminal, or one pipe. Raises InputError when there is no input or no output."""
 
     def __init__(
         self,
@@ -56,37 +49,42 @@ class Console:
         self._service = service
         self._history_file = settings.history_file
         self._banner = banner
-        self._in, self._out, self._err = stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr
+        self._in = _opened(stdin or sys.stdin, "input")
+        self._out = _opened(stdout or sys.stdout, "output")
+        self._err = stderr or sys.stderr or io.StringIO()
+        if isinstance(self._out, io.TextIOWrapper):  # a terminal of another encoding shows what it can
+            self._out.reconfigure(errors="replace")
         self._key = console_key()
         self._answering: asyncio.Task[None] | None = None
         self._leaving = False
 
     async def run(self) -> int:
-        """Serve until the person leaves or the input ends; returns the exit code."""
+        """Serve until the person leaves or the input ends; returns the exit code.
+
+        Raises BrokenPipeError when nobody reads the output any more.
+        """
         if self._in.isatty() and self._out.isatty():
             await self._chat()
             return 0
-        return await self._answer_lines()
+        try:
+            return await self._answer_lines()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise QuotesmithError(f"The output cannot be written ({error.strerror}).") from error
 
     # -- a terminal -------------------------------------------------------------------------------------------------
 
     async def _chat(self) -> None:
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.completion import WordCompleter
+        from bot.platforms.line_editor import LineEditor  # takes a while to import, and a pipe needs none
 
-        commands = WordCompleter(list(COMMANDS), sentence=True)
-        session: PromptSession[str] = PromptSession(
-            history=self._history(), completer=commands, complete_while_typing=False
-        )
+        editor = LineEditor(self._history_file, COMMANDS)
         self._say(self._banner)
         while not self._leaving:
-            try:
-                line = await session.prompt_async(PROMPT)
-            except KeyboardInterrupt:
-                if session.default_buffer.text:
-                    continue  # it took back what was typed
-                return
-            except EOFError:
+            if warning := editor.warning():
+                self._complain(warning)
+            line = await editor.read()
+            if line is None:
                 return
             if line.strip():
                 await self._obey_interruptibly(line)
@@ -102,6 +100,7 @@ class Console:
         except asyncio.CancelledError:
             if not self._answering.cancelled():  # it is this one that is to end
                 self._answering.cancel()
+                await asyncio.wait([self._answering])
                 raise
             self._say(STOPPED)
         except QuotesmithError as error:
@@ -120,32 +119,20 @@ class Console:
         if (events := self._reply(command)) is None:
             self._say(await self._do(command))
             return
-        text = GrowingText(self._out)
-        try:
-            reply = await _finished(events, text)
-        finally:
-            text.end()
+        with without_echo(self._in):
+            text = GrowingText(self._out)
+            try:
+                reply = await _finished(events, text)
+            finally:
+                text.end()
         await self._service.delivered(reply.message_id)
-
-    def _history(self) -> History:
-        """What was typed before, kept in a file that only its owner may read."""
-        from prompt_toolkit.history import FileHistory, InMemoryHistory
-
-        path: Path = self._history_file
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            self._complain(f"What you type is not remembered: {path} cannot be written ({error.strerror}).")
-            return InMemoryHistory()
-        return FileHistory(path)
 
     # -- a pipe -----------------------------------------------------------------------------------------------------
 
     async def _answer_lines(self) -> int:
         """Answer each line in turn: replies to the output, all else to the error output."""
         failed = False
-        lines = _lines_of(self._in.fileno())
+        lines = lines_of(self._in.fileno())
         async with aclosing(lines):
             async for data in lines:
                 try:
@@ -215,6 +202,12 @@ class Console:
         self._err.flush()
 
 
+def _opened(stream: TextIO | None, name: str) -> TextIO:
+    if stream is None:
+        raise InputError(f"The standard {name} is closed; the terminal chat needs one.")
+    return stream
+
+
 async def _finished(events: AsyncGenerator[ReplyEvent, None], text: GrowingText | None) -> Reply:
     """The reply at the end of the events; what comes before is shown on `text`, if there is one."""
     reply: Reply | None = None
@@ -231,25 +224,3 @@ async def _finished(events: AsyncGenerator[ReplyEvent, None], text: GrowingText 
                     text.notice(waiting_text(event))
     assert reply is not None  # the service ends with a Reply or an error
     return reply
-
-
-async def _lines_of(descriptor: int) -> AsyncGenerator[bytes, None]:
-    """The lines of a file, pipe or terminal, without holding up the event loop.
-
-    A thread reads, because event loops cannot wait for plain files. It reads a copy of the descriptor: a thread that
-    sits in `sys.stdin` would keep the interpreter from ending.
-    """
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[bytes | None] = asyncio.Queue(_LINES_AHEAD)
-    threading.Thread(target=_read_lines, args=(os.dup(descriptor), loop, lines.put), daemon=True).start()
-    while (line := await lines.get()) is not None:
-        yield line
-
-
-def _read_lines(
-    descriptor: int, loop: asyncio.AbstractEventLoop, put: Callable[[bytes | None], Coroutine[Any, Any, None]]
-) -> None:
-    with suppress(RuntimeError, asyncio.CancelledError), open(descriptor, "rb") as file:  # the loop may be gone
-        while line := file.readline(_LINE_BYTES):
-            asyncio.run_coroutine_threadsafe(put(line), loop).result()
-        asyncio.run_coroutine_threadsafe(put(None), loop).result()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot.chat.generation import Queued
 from bot.errors import (
     BusyError,
-    DataKeyError,
     GenerationError,
     InputError,
     ModelError,
@@ -31,7 +30,6 @@ _ADDED: dict[type[QuotesmithError], str] = {
     SettingsError: "",
     ModelError: _OUR_FAULT,
     StorageError: _OUR_FAULT,
-    DataKeyError: _OUR_FAULT,
 }
 
 

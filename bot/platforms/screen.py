@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 _BIDI_CONTROLS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))  # they make text look like another text
@@ -31,6 +34,19 @@ def rows_and_column(text: str, width: int) -> tuple[int, int]:
             row, column = row + 1, 0
         column += cells
     return row, column
+
+
+@contextmanager
+def without_echo(keyboard: TextIO) -> Iterator[None]:
+    """Keep what is typed meanwhile off the screen, where it would stand between the words of a reply."""
+    before = termios.tcgetattr(keyboard)
+    quiet = [*before]
+    quiet[3] = before[3] & ~termios.ECHO
+    termios.tcsetattr(keyboard, termios.TCSANOW, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSANOW, before)
 
 
 class GrowingText:

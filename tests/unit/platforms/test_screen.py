@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import re
 import shutil
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.utils import get_cwidth
 
-from bot.platforms.screen import GrowingText, printable, rows_and_column
+from bot.platforms.screen import GrowingText, printable, rows_and_column, without_echo
 
 WIDTH, HEIGHT = 12, 50
 
@@ -97,3 +98,14 @@ def test_nothing_steers_the_terminal(text: str) -> None:
 )
 def test_where_a_text_ends(text: str, place: tuple[int, int]) -> None:
     assert rows_and_column(text, WIDTH) == place
+
+
+def test_what_is_typed_during_a_reply_is_kept_but_not_shown() -> None:
+    leader, follower = pty.openpty()
+    with os.fdopen(leader, "rb+", buffering=0) as person, os.fdopen(follower) as keyboard:
+        with without_echo(keyboard):
+            person.write(b"impatient\n")
+            assert keyboard.readline() == "impatient\n"
+        person.write(b"shown\n")
+        assert keyboard.readline() == "shown\n"
+        assert person.readline() == b"shown\r\n"
