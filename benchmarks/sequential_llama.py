@@ -1,8 +1,8 @@
 """The usual way to serve a GGUF from Python: one `Llama(...)` at its defaults, one request after another.
 
-Run by serving.py in a process of its own: `python -m benchmarks.sequential_llama MODEL USERS REQUESTS TOKENS` prints
-the figures as JSON. Tokens are drawn with `Llama.generate`, which keeps the common beginning of two prompts; nothing
-is turned into text, so the figures flatter it a little.
+Run by serving.py in a process of its own: `python -m benchmarks.sequential_llama MODEL USERS REQUESTS TOKENS THREADS`
+prints the figures as JSON; THREADS 0 is the default, half of the processors. Tokens are drawn with `Llama.generate`,
+which keeps the common beginning of two prompts; nothing is turned into text, so the figures flatter it a little.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from llama_cpp import Llama
 from benchmarks.workload import SAMPLING, Answered, prompt_for, summary
 
 
-def main(model: str, users: int, requests: int, tokens: int) -> None:
+def main(model: str, users: int, requests: int, tokens: int, threads: int) -> None:
     """Every user asks again as soon as they have their answer; whoever asked first is served first."""
-    llama = Llama(model, n_ctx=2048, verbose=False)
+    llama = Llama(model, n_ctx=2048, n_threads=threads or None, verbose=False)
     ask(llama, requests, 4)  # the first call pays for what is allocated late; the engine's start does the same
     begin = time.monotonic()
     waiting = deque((begin, number) for number in range(min(users, requests)))

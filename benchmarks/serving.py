@@ -2,9 +2,10 @@
 
     python -m benchmarks.serving --model MODEL.gguf --users 16 --requests 32 --tokens 32 --json serving.json
 
-One run measures, in turn: `sequential`, one `Llama(...)` at its defaults; `engine`, the bot's worker as the bot starts
-it; and with --llama-server BINARY also `llama_server`. With --neighbour another process keeps one processor busy all
-the while. Machines drift: compare figures of one run only.
+One run measures, in turn: `sequential`, one `Llama(...)` at its defaults, which take half of the processors for
+writing; `sequential_all_threads`, the same with all of them; `engine`, the bot's worker as the bot starts it; and with
+--llama-server BINARY also `llama_server`. With --neighbour another process keeps one processor busy all the while.
+Machines drift: compare figures of one run only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -49,7 +51,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The figures of each way to serve."""
     default_manifest(arguments.model)  # no model: say so before anything is started
     with neighbour(arguments.neighbour):
-        figures = {"sequential": sequential(arguments), "engine": asyncio.run(engine(arguments))}
+        figures = {
+            "sequential": sequential(arguments, threads=0),
+            "sequential_all_threads": sequential(arguments, threads=os.cpu_count() or 1),
+            "engine": asyncio.run(engine(arguments)),
+        }
         if arguments.llama_server:
             figures["llama_server"] = asyncio.run(llama_server(arguments))
     return figures
@@ -98,10 +104,10 @@ def neighbour(wanted: bool) -> Iterator[None]:
         process.wait()
 
 
-def sequential(arguments: argparse.Namespace) -> dict[str, float]:
+def sequential(arguments: argparse.Namespace, threads: int) -> dict[str, float]:
     """One `Llama(...)`, in a process of its own, so that it starts from the same state as the worker."""
     command = [sys.executable, "-m", "benchmarks.sequential_llama", str(arguments.model)]
-    command += [str(arguments.users), str(arguments.requests), str(arguments.tokens)]
+    command += [str(arguments.users), str(arguments.requests), str(arguments.tokens), str(threads)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
@@ -192,15 +198,15 @@ async def loop_lag(stop: asyncio.Event) -> list[float]:
 
 
 def show(figures: dict[str, dict[str, float]]) -> None:
-    """A table, and the ratios to `sequential`."""
+    """A table, and the ratios of the engine to the others."""
     keys = ("tokens_per_s", "ttft_p50_s", "latency_p50_s", "latency_p95_s")
-    print(f"{'':<14}" + "".join(f"{key:>15}" for key in keys))
+    print(f"{'':<24}" + "".join(f"{key:>15}" for key in keys))
     for name, row in figures.items():
-        print(f"{name:<14}" + "".join(f"{row[key]:>15}" for key in keys))
+        print(f"{name:<24}" + "".join(f"{row[key]:>15}" for key in keys))
     for name, row in figures.items():
-        ratio = row["tokens_per_s"] / figures["sequential"]["tokens_per_s"]
-        if name != "sequential":
-            print(f"{name} writes {ratio:.2f} times as many tokens a second as sequential")
+        ratio = figures["engine"]["tokens_per_s"] / row["tokens_per_s"]
+        if name != "engine":
+            print(f"the engine writes {ratio:.2f} times as many tokens a second as {name}")
     print(f"event loop lag of the engine's side, 99th percentile: {figures['engine']['event_loop_lag_p99_ms']} ms")
 
 

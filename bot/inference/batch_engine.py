@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import llama_cpp.llama_cpp as llama
@@ -62,6 +62,7 @@ class BatchEngine:
         self.cells = int(llama.llama_n_ctx(self.context)) - SCRATCH_CELLS
         self._memory = llama.llama_get_memory(self.context)
         self._scratch = sequences
+        self.threads = Threads(1, 1, 0.0, 0.0)  # until the first trials
         self._batch_tokens = batch_tokens
         self._batch = llama.llama_batch_init(batch_tokens, 0, 1)
         self.can_move = bool(llama.llama_memory_can_shift(self._memory))
@@ -99,17 +100,22 @@ class BatchEngine:
         self._run()
         return rows
 
-    def tune_threads(self, cores: int, fixed: int = 0) -> Threads:
-        """Find by short trials how many threads serve one stream best, and how many a wide batch.
+    def thread_trials(self, counts: Sequence[int]) -> Generator[None, None, Threads]:
+        """Find by short trials, one for each step, how many threads serve one stream best, and how many a wide batch.
 
         The fewest threads within a tenth of the best are taken: the rest is left to the event loop and the neighbours.
         """
-        counts = [fixed] if fixed else list(range(1, cores + 1))
-        single = {n: self._trial(n, width=1, rounds=5) for n in counts}
-        batch = {n: self._trial(n, width=_TRIAL_BATCH, rounds=2) for n in counts}
-        chosen = Threads(_fewest(single), _fewest(batch), 0, 0)
-        self._set_threads(chosen.single, chosen.batch)
-        return Threads(chosen.single, chosen.batch, 1 / single[chosen.single], _TRIAL_BATCH / batch[chosen.batch])
+        single, batch = {}, {}
+        for count in counts:
+            single[count] = self._trial(count, width=1, rounds=5)
+            yield
+        for count in counts:
+            batch[count] = self._trial(count, width=_TRIAL_BATCH, rounds=2)
+            yield
+        best, best_batch = _fewest(single), _fewest(batch)
+        self.threads = Threads(best, best_batch, 1 / single[best], _TRIAL_BATCH / batch[best_batch])
+        self._set_threads(best, best_batch)
+        return self.threads
 
     def _keep(self, opening: Opening) -> bool:
         """Own tokens stay, a stretch behind a gap moves down; False for a cache that cannot forget a part."""
@@ -157,7 +163,7 @@ class BatchEngine:
         llama.llama_set_n_threads(self.context, single, batch)
 
     def _trial(self, threads: int, width: int, rounds: int) -> float:
-        """Seconds of one decode of `width` tokens, the median of some rounds after one to warm up."""
+        """Seconds of one decode of `width` tokens, the median of some rounds after one to warm up; changes nothing."""
         self._set_threads(threads, threads)
         seconds = []
         for _ in range(rounds + 1):
@@ -168,6 +174,7 @@ class BatchEngine:
             self._run()
             seconds.append(time.perf_counter() - start)
             self._clear(self._scratch)
+        self._set_threads(self.threads.single, self.threads.batch)
         return statistics.median(seconds[1:])
 
 
@@ -180,6 +187,11 @@ def _attention_kind(model: GgufModel) -> int:
     """
     small = model.parameters < SMALL_MODEL_PARAMETERS
     return int(llama.LLAMA_FLASH_ATTN_TYPE_DISABLED if small else llama.LLAMA_FLASH_ATTN_TYPE_ENABLED)
+
+
+def thread_counts(cores: int) -> list[int]:
+    """The numbers of threads that are worth a trial; more than 32 have never helped one model."""
+    return [n for n in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if n < cores] + [min(cores, 32)]
 
 
 def _fewest(seconds: dict[int, float]) -> int:

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +20,7 @@ from bot.chat.generation import FinishReason, GenerationRequest
 from bot.chat.messages import Role, Turn
 from bot.errors import QuotesmithError
 from bot.inference import wire
-from bot.inference.batch_engine import BatchEngine, Piece, Threads
+from bot.inference.batch_engine import BatchEngine, Piece, thread_counts
 from bot.inference.estimate import WaitEstimate
 from bot.inference.gguf_model import GgufModel, initialise
 from bot.inference.prompt_tokens import Prompt, prepare, prompt_budget
@@ -33,6 +33,8 @@ from bot.inference.worker_channel import BEAT_S, Channel, leave
 RETUNE_BELOW = 0.4  # of the measured rate of one stream, over RETUNE_STEPS steps: something else took a processor
 RETUNE_STEPS = 40
 RETUNE_PAUSE_S = 30.0
+RETUNE_EVERY_S = 600.0  # in a quiet moment
+QUIET_S = 30.0  # without a request
 
 
 @dataclass(slots=True)
@@ -78,14 +80,16 @@ class Worker:
             batch_tokens=options.batch_tokens,
         )
         self._loading(1.0)
-        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._fixed_threads = options.threads
-        self._threads = self._engine.tune_threads(self._cores, options.threads)
-        self._slow_steps, self._tuned_at = 0, time.monotonic()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._thread_counts = [options.threads] if options.threads else thread_counts(cores)
+        for _ in self._engine.thread_trials(self._thread_counts):
+            self._loading(1.0)
+        self._trials: Iterator[None] | None = None
+        self._slow_steps, self._tuned_at, self._busy_at = 0, time.monotonic(), time.monotonic()
         pinned = sum(self._pin(prefix) for prefix in options.shared_prefixes)
         limits = Limits(options.slots, self._engine.cells - pinned, options.batch_tokens, options.prefill_chunk_tokens)
         self._scheduler = Scheduler(limits)
-        self._estimate = WaitEstimate(self._threads.batch_rate, options.slots)
+        self._estimate = WaitEstimate(self._engine.threads.batch_rate, options.slots)
         self._writing: dict[str, Writing] = {}
         self._windows = Windows()
         self._ahead: dict[str, list[int]] = {}
@@ -100,7 +104,7 @@ class Worker:
         """Serve until the input ends."""
         while True:
             busy = self._scheduler.has_work or self._ahead
-            for line in self._channel.receive(0 if busy else BEAT_S):
+            for line in self._channel.receive(0 if busy or self._trials else BEAT_S):
                 self._obey(line)
             self._expire()
             self._admit()
@@ -109,6 +113,7 @@ class Worker:
                 self._step(shares)
             elif self._ahead:
                 self._decode_ahead()
+            self._look_after_threads(bool(busy))
             self._channel.flush()
 
     def _pin(self, prefix: tuple[Turn, ...] | str) -> int:
@@ -135,10 +140,10 @@ class Worker:
             "cache_tokens": self._engine.cells,
             "vocabulary": self._model.vocabulary_size,
             "has_chat_template": self._model.template.own,
-            "threads": self._threads.single,
-            "batch_threads": self._threads.batch,
-            "stream_rate": self._threads.single_rate,
-            "batch_rate": self._threads.batch_rate,
+            "threads": self._engine.threads.single,
+            "batch_threads": self._engine.threads.batch,
+            "stream_rate": self._engine.threads.single_rate,
+            "batch_rate": self._engine.threads.batch_rate,
             "load_s": load_s,
         }
 
@@ -298,15 +303,32 @@ class Worker:
         self._engine.close(opening.id)
 
     def _watch_rate(self, decoding: int, prefilled: int, seconds: float) -> None:
-        """Look for better thread counts when single steps stay far slower than the trial at start."""
-        if decoding != 1 or prefilled or self._fixed_threads:
+        """Look for better thread counts when single steps stay far slower than the last trials."""
+        if decoding != 1 or prefilled:
             return
-        slow = 1 / max(seconds, 1e-9) < RETUNE_BELOW * self._threads.single_rate
+        slow = 1 / max(seconds, 1e-9) < RETUNE_BELOW * self._engine.threads.single_rate
         self._slow_steps = self._slow_steps + 1 if slow else 0
+        if self._slow_steps >= RETUNE_STEPS and time.monotonic() - self._tuned_at > RETUNE_PAUSE_S:
+            self._begin_trials()
+
+    def _look_after_threads(self, busy: bool) -> None:
+        """Go on with trials, one a step; and begin some in a quiet moment: the last ones may have met a busy one."""
         now = time.monotonic()
-        if self._slow_steps >= RETUNE_STEPS and now - self._tuned_at > RETUNE_PAUSE_S:
-            measured: Threads = self._engine.tune_threads(self._cores)
-            self._threads, self._slow_steps, self._tuned_at = measured, 0, time.monotonic()
+        self._busy_at = now if busy else self._busy_at
+        if self._trials is not None:
+            self._try_threads()
+        elif now - self._busy_at > QUIET_S and now - self._tuned_at > RETUNE_EVERY_S:
+            self._begin_trials()
+
+    def _begin_trials(self) -> None:
+        if len(self._thread_counts) > 1:
+            self._trials = self._engine.thread_trials(self._thread_counts)
+        self._slow_steps, self._tuned_at = 0, time.monotonic()
+
+    def _try_threads(self) -> None:
+        assert self._trials is not None
+        if next(self._trials, self) is self:  # the engine has chosen
+            self._trials = None
 
 
 def main() -> NoReturn:
