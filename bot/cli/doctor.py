@@ -21,6 +21,8 @@ from bot.composition import client_limits, open_database, open_store, worker_opt
 from bot.errors import GenerationError, QuotesmithError
 from bot.inference.worker_client import WorkerClient
 from bot.models.disk import free_disk
+from bot.models.folder import model_header
+from bot.models.memory import available_memory, bytes_needed
 from bot.models.sizes import in_words
 from bot.settings import Settings, load_settings
 
@@ -70,8 +72,8 @@ async def _checks() -> AsyncIterator[Check]:
     except QuotesmithError as error:
         yield Check("settings", False, str(error), "Correct it and run quotesmith doctor again for the rest.")
         return
-    set_by_hand = sum(line.source not in ("", "default") for line in settings.describe())
-    yield Check("settings", True, f"{set_by_hand} set by file or environment, the rest are defaults")
+    sources = sorted({line.source for line in settings.describe()} - {"", "default"})
+    yield Check("settings", True, f"read from {', '.join(sources)}" if sources else "all at their defaults")
     async for check in _database(settings):
         yield check
     async for check in _model(settings):
@@ -111,18 +113,22 @@ async def _model(settings: Settings) -> AsyncIterator[Check]:
         return
     yield Check("model", True, f"{model.name}, {in_words(model.path.stat().st_size)}, checksum right")
     try:
-        worker = WorkerClient(worker_options(settings, model), client_limits(settings.inference))
+        options = worker_options(settings, model)
     except QuotesmithError as error:
-        yield Check("memory", False, str(error), "Choose a smaller model or lower inference.context_tokens.")
+        yield Check("memory", False, str(error), "Choose a smaller model with `quotesmith model use NAME`.")
         return
+    needed = bytes_needed(model_header(model.path), options.context_tokens, options.batch_tokens)
+    cache = f"{options.context_tokens} of {settings.inference.context_tokens} context tokens"
+    yield Check("memory", True, f"about {in_words(needed)} of {in_words(available_memory())}, for {cache}")
+    worker = WorkerClient(options, client_limits(settings.inference))
     worker.start()
     try:
         facts = await worker.ready()
         yield Check(
             "speed",
             True,
-            f"{facts.threads} threads for one text: {facts.stream_rate:.0f} tokens/s; "
-            f"{facts.batch_threads} for many: {facts.batch_rate:.0f} tokens/s; loaded in {facts.load_s:.1f} s",
+            f"one text {facts.stream_rate:.0f} tokens/s (threads: {facts.threads}), many together "
+            f"{facts.batch_rate:.0f} tokens/s (threads: {facts.batch_threads}), loaded in {facts.load_s:.1f} s",
         )
         yield Check("answer", True, f'{_KEYWORD}: "{await _answer(settings, model, worker)}"')
     except QuotesmithError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -97,7 +98,10 @@ def pull(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    store = open_store(session.begin())
+    settings = session.begin()
+    if settings.secrets.hf_token is not None:  # it may stand in .env; the hub's library looks in the environment
+        os.environ["HF_TOKEN"] = settings.secrets.hf_token.get_secret_value()
+    store = open_store(settings)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     terminal = Console(stderr=True)
     try:

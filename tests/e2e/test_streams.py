@@ -1,0 +1,60 @@
+"""Pipes that break and signals that come: the command ends quietly, and says how by its exit code."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.e2e.conftest import COMMAND
+
+
+def start(tmp_path: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+
+
+def test_an_interrupted_pipe_ends_with_130(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = start(tmp_path, environment, "run")
+    assert process.stdin and process.stdout and process.stderr
+    process.stdin.write("/quote courage\n")
+    process.stdin.flush()
+    assert process.stdout.readline().strip()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130 and process.stderr.read() == ""
+
+
+def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = start(tmp_path, environment, "quote", "courage", "--count", "50")
+    assert process.stdout and process.stderr
+    assert process.stdout.readline().strip()
+    process.stdout.close()
+    assert process.wait(60) == 1 and process.stderr.read() == ""
+
+
+def test_a_terminated_bot_leaves_no_worker_behind(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = start(tmp_path, environment, "run")
+    assert process.stdin and process.stdout
+    process.stdin.write("/quote courage\n")
+    process.stdin.flush()
+    assert process.stdout.readline().strip()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.wait(60)
+    # The worker holds the other end of the pipe for errors: it reaches its end when nobody does any more.
+    assert process.stderr and process.stderr.read() == ""
+    assert children and not any(is_worker(child) for child in children)
+
+
+def is_worker(pid: str) -> bool:
+    try:
+        return b"worker_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return False

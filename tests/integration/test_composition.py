@@ -1,0 +1,76 @@
+"""The bot as it is put together: real worker, real database, and what memory allows."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+import bot.composition
+from bot.chat.messages import ConversationKey, Platform, QuoteSource
+from bot.chat.replies import Reply
+from bot.composition import STARTER, Bot, open_bot, worker_options
+from bot.errors import DataKeyError, ModelNotFound, ModelTooLarge
+from bot.models.folder import read_folder
+from bot.settings import DatabaseSettings, InferenceSettings, ModelSettings, Secrets, Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        model=ModelSettings(folder=tmp_path / "models"),
+        database=DatabaseSettings(url=f"sqlite+aiosqlite:///{tmp_path / 'q.db'}"),
+        inference=InferenceSettings(threads=1, context_tokens=2048),
+    )
+
+
+def key_of(user: str) -> ConversationKey:
+    return ConversationKey(Platform.CONSOLE, "terminal", "", user)
+
+
+async def quote(served: Bot, user: str, keyword: str) -> Reply:
+    async with aclosing(served.service.quote(key_of(user), keyword)) as events:
+        async for event in events:
+            if isinstance(event, Reply):
+                return event
+    raise AssertionError("no reply")
+
+
+async def test_what_is_asked_for_often_waits_already_written(settings: Settings) -> None:
+    async with open_bot(settings) as served:
+        await served.worker.ready()
+        assert not await served.service.write_ahead()
+        for user in ("ada", "bob"):
+            assert (await quote(served, user, "Courage")).source is QuoteSource.GENERATED
+        while not await served.service.write_ahead():  # a quote that was written before does not count
+            pass
+        served_at_once = await quote(served, "cy", "courage")
+        assert served_at_once.source is QuoteSource.POOL
+        assert (await quote(served, "cy", "courage")).text != served_at_once.text
+
+
+async def test_memory_that_is_short_makes_the_cache_smaller(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = read_folder(STARTER)
+    with caplog.at_level(logging.WARNING):
+        assert worker_options(settings, model).context_tokens == 2048 and not caplog.records
+        monkeypatch.setattr(bot.composition, "available_memory", lambda: 172 * 10**6)
+        assert worker_options(settings, model).context_tokens < 2048
+    assert len(caplog.records) == 1 and "memory is short" in caplog.text
+    monkeypatch.setattr(bot.composition, "available_memory", lambda: 50 * 10**6)
+    with pytest.raises(ModelTooLarge, match="starter needs about"):
+        worker_options(settings, model)
+
+
+async def test_what_cannot_be_opened_leaves_nothing_running(settings: Settings) -> None:
+    with pytest.raises(ModelNotFound, match="gpt-9"):
+        async with open_bot(settings, "gpt-9"):
+            raise AssertionError("it opened")
+    wrong = settings.model_copy(update={"secrets": Secrets.model_validate({"data_key": "short"})})
+    with pytest.raises(DataKeyError, match="QUOTESMITH_DATA_KEY") as error:
+        async with open_bot(wrong):
+            raise AssertionError("it opened")
+    assert "short" not in str(error.value)
