@@ -6,8 +6,8 @@ WORKDIR /app
 RUN python -m venv .venv
 COPY pyproject.toml constraints.txt LICENSE ./
 COPY build_scripts build_scripts
-# An image runs on other processors than the one that built it: AVX2 is what they have in common. Leave the argument
-# empty to build for this machine alone, which is faster on newer ones.
+# An image runs on other processors than the one that built it: AVX2 is what they have in common.
+# --build-arg CMAKE_ARGS= builds for this machine alone, which is faster on newer ones.
 ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON"
 RUN --mount=type=cache,target=/root/.cache/quotesmith .venv/bin/python build_scripts/install_llama_cpp.py
 COPY README.md ./
@@ -24,6 +24,12 @@ COPY --from=build /app /app
 USER quotesmith
 WORKDIR /data
 VOLUME /data
-ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1
+# A config.toml in the volume is read; these go before it, so that nothing is ever kept outside the volume.
+ENV PATH=/app/.venv/bin:$PATH \
+    QUOTESMITH_DATABASE__URL=sqlite+aiosqlite:////data/quotesmith.db \
+    QUOTESMITH_MODEL__FOLDER=/data/models \
+    QUOTESMITH_CONSOLE__HISTORY_FILE=/data/console_history
+# Reads settings and database. `quotesmith doctor` would load the model a second time.
+HEALTHCHECK --interval=5m --timeout=30s --start-period=2m CMD ["quotesmith", "data", "stats", "--json"]
 ENTRYPOINT ["quotesmith"]
 CMD ["run"]

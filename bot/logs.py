@@ -20,8 +20,8 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 _FILE_BYTES = 10_000_000
 _OLD_FILES = 3
-# At info level these write a line for every poll.
-_TALKATIVE = ("httpx", "httpcore", "apscheduler")
+# At info level these write a line for every request.
+_TALKATIVE = ("httpx", "httpcore", "httpx2", "httpcore2", "apscheduler")
 
 # Line breaks would forge records, escape sequences would steer the terminal.
 _CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}

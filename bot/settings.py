@@ -133,10 +133,11 @@ class Secrets(_Section):
     discord_token: SecretStr | None = None
     telegram_token: SecretStr | None = None
     data_key: SecretStr | None = None
+    hf_token: SecretStr | None = None
 
     def values(self) -> tuple[str, ...]:
         """The secret texts themselves, for the filter that keeps them out of the log."""
-        held = (self.discord_token, self.telegram_token, self.data_key)
+        held = (getattr(self, field) for field in SECRET_VARIABLES)
         return tuple(secret.get_secret_value() for secret in held if secret is not None)
 
 

@@ -18,6 +18,7 @@ SECRET_VARIABLES = {
     "discord_token": "DISCORD_TOKEN",
     "telegram_token": "TELEGRAM_TOKEN",
     "data_key": "QUOTESMITH_DATA_KEY",
+    "hf_token": "HF_TOKEN",
 }
 _NOT_SETTINGS = {CONFIG_VARIABLE, "QUOTESMITH_CACHE", *SECRET_VARIABLES.values()}
 

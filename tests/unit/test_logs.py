@@ -13,6 +13,8 @@ import pytest
 
 from bot.errors import SettingsError
 from bot.logs import set_up_logging
+from bot.settings import load_settings
+from bot.settings_sources import SECRET_VARIABLES
 
 TOKEN = "123:AA-bb/cc"
 KEY = "k3y'with\"quotes"
@@ -20,10 +22,10 @@ KEY = "k3y'with\"quotes"
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    root, handlers, level, raise_exceptions = logging.root, list(logging.root.handlers), logging.root.level, True
+    root, handlers, level = logging.root, list(logging.root.handlers), logging.root.level
     yield
     logging.captureWarnings(False)
-    logging.raiseExceptions = raise_exceptions
+    logging.raiseExceptions = True
     for handler in set(root.handlers) - set(handlers):
         handler.close()
     root.handlers[:] = handlers
@@ -74,6 +76,15 @@ def test_secrets_are_hidden_in_message_arguments_exception_and_stack(capsys: pyt
     assert TOKEN not in text and "k3y" not in text and "%3AAA" not in text
 
 
+def test_every_secret_of_the_settings_is_hidden(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tokens = {variable: f"value-of-{variable}" for variable in SECRET_VARIABLES.values()}
+    set_up_logging("info", secrets=load_settings(tokens, tmp_path, tmp_path).secrets.values())
+    for token in tokens.values():
+        logging.info("refused: %s", ValueError(token))
+    text = logged(capsys)
+    assert text.count("refused: [secret]") == 4 and "value-of" not in text
+
+
 def test_a_secret_that_holds_another_is_hidden_whole(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("info", secrets=["abc", "abcdef"])
     logging.info("abcdef")
@@ -104,9 +115,12 @@ def test_warnings_of_python_go_the_same_way(capsys: pytest.CaptureFixture[str]) 
     assert "deprecated [secret]" in logged(capsys)
 
 
-def test_the_poll_of_every_few_seconds_is_not_logged_at_info(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("library", ["httpx", "httpx2", "httpcore2.http11"])
+def test_the_request_of_every_few_seconds_is_not_logged_at_info(
+    capsys: pytest.CaptureFixture[str], library: str
+) -> None:
     set_up_logging("info")
-    logging.getLogger("httpx").info("HTTP Request: POST getUpdates")
+    logging.getLogger(library).info("HTTP Request: POST getUpdates")
     assert logged(capsys) == ""
 
 

@@ -155,7 +155,7 @@ def test_settings_cannot_be_changed_afterwards(load: Load) -> None:
         ("[logging]\nlevel = 'loud'", "logging.level is 'loud', but must be one of debug, info, warning, error"),
         ("[chat]\nsystem_prompt = 3", "chat.system_prompt is 3, but must be text of at most 20000 characters"),
         ("[model]\nfolder = ''", "model.folder is '', but must be a path"),
-        ("[model]\nfolder = 'a\\u0000b'", "model.folder is "),
+        ('[model]\nfolder = "a\\u0000b"', "model.folder is "),
         ("[database]\nurl = 'mysql://me:pw1@host/db'", "database.url is 'mysql://me:***@host/db', but must be an addr"),
         ("[inference]\nslot = 3", "there is no setting inference.slot; the nearest is inference.slots"),
         ("[inferense]\nslots = 3", "there is no setting inferense.slots; the nearest is inference.slots"),
@@ -172,7 +172,7 @@ def test_settings_cannot_be_changed_afterwards(load: Load) -> None:
     ],
 )
 def test_the_file_is_refused_in_one_sentence(load: Load, toml: str, said: str) -> None:
-    text = refusal(load, toml.replace("\\u0000", "\\u0000").replace("'a\\u0000b'", '"a\\u0000b"'))
+    text = refusal(load, toml)
     assert said in text and "config.toml" in text and "pw1" not in text
 
 
@@ -204,7 +204,7 @@ def test_a_variable_is_refused_in_one_sentence(load: Load, name: str, value: str
 
 
 def test_variables_of_others_and_those_of_the_build_are_left_alone(load: Load) -> None:
-    assert load(QUOTESMITH_CACHE="/x", QUOTESMITH="y", HF_TOKEN="z", PATH="/bin").inference == InferenceSettings()
+    assert load(QUOTESMITH_CACHE="/x", QUOTESMITH="y", HF_HOME="z", PATH="/bin").inference == InferenceSettings()
 
 
 def test_a_file_that_is_no_text_is_refused(load: Load, tmp_path: Path) -> None:
@@ -236,9 +236,7 @@ def test_numbers_that_cannot_go_together_are_refused(load: Load, toml: str, said
 
 
 def test_secrets_come_from_the_environment_and_then_from_the_env_file(load: Load) -> None:
-    loaded = load(
-        None, "# mine\nexport DISCORD_TOKEN='from file'\n".replace(" file'", "-file'"), TELEGRAM_TOKEN=" t:1 "
-    )
+    loaded = load(None, "# mine\nexport DISCORD_TOKEN='from-file'\n", TELEGRAM_TOKEN=" t:1 ")
     assert loaded.secrets.discord_token is not None and loaded.secrets.telegram_token is not None
     assert loaded.secrets.discord_token.get_secret_value() == "from-file"
     assert loaded.secrets.telegram_token.get_secret_value() == "t:1"
@@ -359,7 +357,7 @@ def names_in(document: dict[str, Any]) -> set[str]:
     return named
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
 @given(document=documents)
 def test_any_document_loads_or_its_offending_key_is_named(load: Load, document: dict[str, Any]) -> None:
     toml = "\n".join(f"{as_toml(section)} = {as_toml(table)}" for section, table in document.items())
@@ -384,7 +382,7 @@ def test_any_variable_beats_the_file(load: Load, in_file: int, in_environment: i
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     secret=st.text("abcdefghijklmnopqrstuvwxyzABCDEF0123456789.:-_$'\"\\", min_size=1, max_size=70).map("Zq".__add__),
-    variable=st.sampled_from(["DISCORD_TOKEN", "TELEGRAM_TOKEN", "QUOTESMITH_DATA_KEY"]),
+    variable=st.sampled_from(["DISCORD_TOKEN", "TELEGRAM_TOKEN", "QUOTESMITH_DATA_KEY", "HF_TOKEN"]),
     misplaced=st.sampled_from(["QUOTESMITH_LOGGING__LEVEL", "QUOTESMITH_CHAT__ATTEMPTS", "QUOTESMITH_TOKEN"]),
 )
 def test_no_secret_is_ever_shown(load: Load, secret: str, variable: str, misplaced: str) -> None:
