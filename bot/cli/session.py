@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict, is_dataclass
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 FAILED = 1
 WRONG_USAGE = 2
-INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
+INTERRUPTED, TERMINATED = 130, 143  # as a shell reports a process that SIGINT or SIGTERM ended
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -39,11 +40,20 @@ def begin() -> Settings:
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a command's coroutine to its end; Ctrl-C ends the process with the exit code of an interrupted one."""
+    """Run a command's coroutine to its end; Ctrl-C and SIGTERM end it in order, and set the exit code."""
+
+    async def until_terminated() -> _Result:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
     try:
-        return asyncio.run(work)
+        return asyncio.run(until_terminated())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(TERMINATED) from None
 
 
 def show_json(value: object) -> None:

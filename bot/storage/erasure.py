@@ -55,7 +55,7 @@ async def _erase_messages(session: AsyncSession, theirs: _Ids) -> int:
     prompts = update(Generation).where(Generation.message_id.in_(select(Message.id).where(of_theirs)))
     await _run(session, prompts.values(prompt_sha256=""))
     texts = update(Message).where(of_theirs, Message.text != "")
-    return await _run(session, texts.values(text="", train_eligible=False))
+    return await _run(session, texts.values(text="", keyword_digest=None, train_eligible=False))
 
 
 async def _end_unfinished(session: AsyncSession, theirs: _Ids) -> int:

@@ -26,7 +26,7 @@ from bot.storage.feedback import current_votes
 from bot.storage.tables import Consent, Conversation, Generation, Message
 
 ROWS_FILE, MANIFEST_FILE, FORMAT = "rows.jsonl", "manifest.json", 1
-HISTORY_TURNS = 20  # of a conversation, before the reply
+HISTORY_EXCHANGES = 10  # of a conversation, before what the reply answers
 
 Row = dict[str, Any]
 
@@ -42,8 +42,9 @@ class ExportSummary:
 async def export_rows(database: Database, out: Path) -> ExportSummary:
     """Write `rows.jsonl`, a line for each reply, and `manifest.json`; the folder appears whole or not at all.
 
-    A reply counts when its person had agreed when it was written and agrees now. People stand in it under a pseudonym
-    that another export does not repeat. Raises InputError when `out` is there and not empty, or cannot be written.
+    A reply counts when its person had agreed when they asked for it and agrees now, a vote when its person agrees now.
+    People stand in it under a pseudonym that another export does not repeat. Raises InputError when `out` is there and
+    not empty, or cannot be written.
     """
     rows = [row async for row in _rows(database)]
     summary = ExportSummary(len(rows), len({row["person"] for row in rows}))
@@ -63,33 +64,43 @@ async def _rows(database: Database) -> AsyncIterator[Row]:
         .where(Message.train_eligible, Message.text != "", Conversation.person_id.in_(agreed))
         .order_by(Message.conversation_id, Message.id)
     )
+    votes = current_votes()
+    counted = select(votes.c.message_id, votes.c.value).where(votes.c.person_id.in_(agreed))
     salt = secrets.token_bytes(32)
     async with database.read() as session:
         found = (await session.execute(eligible)).all()
-        votes = (await session.execute(select(current_votes()))).all()
-    up = Counter(message_id for message_id, value in votes if value > 0)
-    down = Counter(message_id for message_id, value in votes if value < 0)
+        given = (await session.execute(counted)).all()
+    up = Counter(message_id for message_id, value in given if value > 0)
+    down = Counter(message_id for message_id, value in given if value < 0)
     texts = {message.id: database.cipher.unseal(message.text, MESSAGE_TEXT) for message, *_ in found}
-    said: dict[int, list[Row]] = {}  # chat turns so far, by conversation
+    said: dict[int, list[tuple[int, list[Row]]]] = {}  # what was asked and answered so far, by conversation
     for message, person_id, model_name, model_sha256 in found:
-        turn = {"role": str(message.role), "content": texts[message.id]}
-        turns = said.setdefault(message.conversation_id, [])
-        if message.role is Role.ASSISTANT and message.parent_id in texts:
-            asked = {"role": str(Role.USER), "content": texts[message.parent_id]}
-            before = turns[-HISTORY_TURNS:] if message.kind is MessageKind.CHAT else [asked]
-            yield {
-                "id": message.id,
-                "kind": str(message.kind),
-                "person": hmac.new(salt, str(person_id).encode(), hashlib.sha256).hexdigest()[:16],
-                "messages": [*before, turn],
-                "votes_up": up[message.id],
-                "votes_down": down[message.id],
-                "model": model_name or "",
-                "model_sha256": model_sha256 or "",
-                "written_at": message.created_at.isoformat(),
-            }
+        asked_id = message.parent_id
+        if message.role is not Role.ASSISTANT or asked_id not in texts:
+            continue
+        exchange = [_turn(Role.USER, texts[asked_id]), _turn(Role.ASSISTANT, texts[message.id])]
+        earlier: list[Row] = []
         if message.kind is MessageKind.CHAT:
-            turns.append(turn)
+            exchanges = said.setdefault(message.conversation_id, [])
+            # Somebody who does not wait for a reply may ask more, which is then no part of what the reply answers.
+            for before_id, turns in exchanges[-HISTORY_EXCHANGES:]:
+                earlier += turns if before_id < asked_id else []
+            exchanges.append((asked_id, exchange))
+        yield {
+            "id": message.id,
+            "kind": str(message.kind),
+            "person": hmac.new(salt, str(person_id).encode(), hashlib.sha256).hexdigest()[:16],
+            "messages": [*earlier, *exchange],
+            "votes_up": up[message.id],
+            "votes_down": down[message.id],
+            "model": model_name or "",
+            "model_sha256": model_sha256 or "",
+            "written_at": message.created_at.isoformat(),
+        }
+
+
+def _turn(role: Role, text: str) -> Row:
+    return {"role": str(role), "content": text}
 
 
 def _counts(rows: list[Row]) -> Row:
@@ -102,9 +113,9 @@ def _counts(rows: list[Row]) -> Row:
 
 
 def _write(out: Path, rows: list[Row], manifest: Row) -> None:
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out} is there and not empty: name a folder that is new or empty.")
     try:
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise InputError(f"{out} is there and not empty: name a folder that is new or empty.")
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))  # its owner alone may read it
         try:

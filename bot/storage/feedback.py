@@ -10,7 +10,7 @@ from bot.errors import InputError
 from bot.storage.conversations import conversations_of
 from bot.storage.database import Database
 from bot.storage.identity import ensure_person
-from bot.storage.tables import Message
+from bot.storage.tables import Conversation, Message
 from bot.storage.tables import Vote as VoteRow
 
 _LARGEST_ID = 2**63 - 1  # more does not fit into a column, and so was never given out
@@ -31,18 +31,26 @@ class SqlFeedback(Feedback):
             return await session.scalar(replies)
 
     async def add_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> None:
-        """Append a vote; raises InputError when the bot never wrote that message, or it was erased."""
+        """Append a vote; raises InputError when the bot never wrote that message in that chat, or it was erased.
+
+        Everybody in the chat may vote. Elsewhere the number of a message can only be a guess.
+        """
         if not 0 < message_id <= _LARGEST_ID:
             raise InputError("There is no such reply of the bot to vote on.")
+        reply = (
+            select(Message.id)
+            .join(Conversation, Conversation.id == Message.conversation_id)
+            .where(Message.id == message_id, Message.role == Role.ASSISTANT, Message.text != "")
+            .where(Conversation.platform == key.platform, Conversation.chat_id == key.chat_id)
+        )
         async with self._database.write() as session:
-            message = await session.get(Message, message_id)
-            if message is None or message.role is not Role.ASSISTANT or not message.text:
+            if await session.scalar(reply) is None:
                 raise InputError("There is no such reply of the bot to vote on.")
             person = await ensure_person(session, key.platform, key.user_id)
             session.add(VoteRow(person_id=person.id, message_id=message_id, source=source, value=int(vote)))
 
 
 def current_votes() -> Subquery:
-    """The message_id and value of the vote in force of each person on each reply."""
+    """The person_id, message_id and value of the vote in force of each person on each reply."""
     newest = select(func.max(VoteRow.id)).group_by(VoteRow.person_id, VoteRow.message_id)
-    return select(VoteRow.message_id, VoteRow.value).where(VoteRow.id.in_(newest)).subquery()
+    return select(VoteRow.person_id, VoteRow.message_id, VoteRow.value).where(VoteRow.id.in_(newest)).subquery()

@@ -17,7 +17,7 @@ from bot.storage.conversations import active_conversation
 from bot.storage.database import Database
 from bot.storage.deliveries import Deliveries
 from bot.storage.encryption import MESSAGE_TEXT
-from bot.storage.quote_pool import count_request
+from bot.storage.quote_pool import keyword_digest
 from bot.storage.tables import Conversation, Delivery, Generation, Job, Message, Person
 from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_job
 
@@ -58,12 +58,12 @@ class SqlJobLedger(JobLedger):
             conversation = await active_conversation(session, key)
             eligible = self._may_train(key, kind) and await _consents(session, conversation.person_id)
             message = self._message(Role.USER, kind, text, conversation.id, train_eligible=eligible)
+            if kind is MessageKind.QUOTE:
+                message.keyword_digest = keyword_digest(self._database.cipher, text)
             session.add(message)
             await session.flush()
             job = Job(kind=kind, conversation_id=conversation.id, message_id=message.id)
             session.add(job)
-            if kind is MessageKind.QUOTE:
-                await count_request(session, text)
             await session.flush()
         return AcceptedJob(job.id, message.id)
 

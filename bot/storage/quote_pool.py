@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Sequence
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.ports import PooledQuote, QuotePool
 from bot.storage.column_types import storable, utc_now
 from bot.storage.database import Database
-from bot.storage.tables import KeywordRequest, WrittenQuote
+from bot.storage.encryption import MESSAGE_TEXT, TextCipher
+from bot.storage.tables import Message, WrittenQuote
 
+_KEYWORD = b"quote_pool.keyword"
+_TEXT = b"quote_pool.text"
 _ASKED_AT_LEAST = 2  # what was asked for once may never be asked for again
+_LOOK_BACK = 10_000  # requests for quotes that decide what is popular: what nobody asks for any more drops out
 
 
 class SqlQuotePool(QuotePool):
@@ -24,11 +26,13 @@ class SqlQuotePool(QuotePool):
         self._database = database
 
     async def take(self, keyword: str, model_sha256: str) -> PooledQuote | None:
-        """Return the oldest unserved quote, and empty its row but for the hash."""
+        """Return the oldest unserved quote, and empty its row but for the digest."""
+        keyword = normal_keyword(keyword)
+        cipher = self._database.cipher
         waiting = (
             select(WrittenQuote)
-            .where(WrittenQuote.keyword == normal_keyword(keyword), WrittenQuote.model_sha256 == model_sha256)
-            .where(WrittenQuote.served_at.is_(None))
+            .where(WrittenQuote.keyword_digest == keyword_digest(cipher, keyword))
+            .where(WrittenQuote.model_sha256 == model_sha256, WrittenQuote.served_at.is_(None))
             .order_by(WrittenQuote.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -37,20 +41,25 @@ class SqlQuotePool(QuotePool):
             row = await session.scalar(waiting)
             if row is None:
                 return None
-            quote = PooledQuote(row.keyword, row.text, row.tokens)
+            quote = PooledQuote(keyword, cipher.unseal(row.text, _TEXT), row.tokens)
             # From now on it is the reply to somebody, and must not outlive that reply here.
             row.served_at, row.text = utc_now(), ""
         return quote
 
     async def put(self, quote: PooledQuote, model_sha256: str) -> bool:
         """Add a quote; False for one that stands there already, or did until it was served: it is ignored."""
-        keyword, text = normal_keyword(quote.keyword), storable(quote.text)
-        row = WrittenQuote(keyword=keyword, model_sha256=model_sha256, text=text, tokens=quote.tokens)
-        row.text_sha256 = hashlib.sha256(text.encode()).hexdigest()
+        cipher = self._database.cipher
+        row = WrittenQuote(
+            keyword_digest=keyword_digest(cipher, quote.keyword),
+            model_sha256=model_sha256,
+            text=cipher.seal(quote.text, _TEXT),
+            text_digest=cipher.digest(quote.text, _TEXT),
+            tokens=quote.tokens,
+        )
         same = select(WrittenQuote.id).where(
-            WrittenQuote.keyword == row.keyword,
+            WrittenQuote.keyword_digest == row.keyword_digest,
             WrittenQuote.model_sha256 == model_sha256,
-            WrittenQuote.text_sha256 == row.text_sha256,
+            WrittenQuote.text_digest == row.text_digest,
         )
         async with self._database.write() as session:
             known = await session.scalar(same) is not None
@@ -59,24 +68,38 @@ class SqlQuotePool(QuotePool):
         return not known
 
     async def wanted(self, model_sha256: str, depth: int, limit: int) -> Sequence[str]:
-        """Of the `limit` keywords asked for most, those that have fewer than `depth` quotes waiting; see the port."""
-        waiting = and_(WrittenQuote.model_sha256 == model_sha256, WrittenQuote.served_at.is_(None))
+        """Of the `limit` keywords asked for most, those that have fewer than `depth` quotes waiting; see the port.
+
+        Counted from the requests themselves, so a person who is forgotten takes theirs along.
+        """
+        digest = Message.keyword_digest
+        recent = select(Message.id, digest).where(digest.is_not(None)).order_by(Message.id.desc()).limit(_LOOK_BACK)
+        asked = recent.subquery()
+        newest, count = func.max(asked.c.id).label("newest"), func.count().label("count")
         popular = (
-            select(KeywordRequest.keyword, KeywordRequest.count, KeywordRequest.last_asked_at)
-            .where(KeywordRequest.count >= _ASKED_AT_LEAST)
-            .order_by(KeywordRequest.count.desc(), KeywordRequest.last_asked_at.desc())
+            select(asked.c.keyword_digest, newest, count)
+            .group_by(asked.c.keyword_digest)
+            .having(count >= _ASKED_AT_LEAST)
+            .order_by(count.desc(), newest.desc())
             .limit(max(limit, 0))
             .subquery()
         )
-        keywords = (
-            select(popular.c.keyword)
-            .outerjoin(WrittenQuote, and_(WrittenQuote.keyword == popular.c.keyword, waiting))
-            .group_by(popular.c.keyword, popular.c.count, popular.c.last_asked_at)
+        waiting = and_(
+            WrittenQuote.keyword_digest == popular.c.keyword_digest,
+            WrittenQuote.model_sha256 == model_sha256,
+            WrittenQuote.served_at.is_(None),
+        )
+        short = (
+            select(Message.text)
+            .join(popular, popular.c.newest == Message.id)
+            .outerjoin(WrittenQuote, waiting)
+            .group_by(Message.text, popular.c.count, popular.c.newest)
             .having(func.count(WrittenQuote.id) < depth)
-            .order_by(popular.c.count.desc(), popular.c.last_asked_at.desc())
+            .order_by(popular.c.count.desc(), popular.c.newest.desc())
         )
         async with self._database.read() as session:
-            return (await session.scalars(keywords)).all()
+            texts = (await session.scalars(short)).all()
+        return [normal_keyword(self._database.cipher.unseal(text, MESSAGE_TEXT)) for text in texts]
 
 
 def normal_keyword(keyword: str) -> str:
@@ -84,14 +107,6 @@ def normal_keyword(keyword: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", storable(keyword)).casefold().split())
 
 
-async def count_request(session: AsyncSession, keyword: str) -> None:
-    """Note that the keyword was asked for once more."""
-    keyword = normal_keyword(keyword)
-    if not keyword:
-        return
-    request = await session.get(KeywordRequest, keyword, with_for_update=True)
-    if request is None:
-        session.add(KeywordRequest(keyword=keyword, count=1, last_asked_at=utc_now()))
-    else:
-        request.count += 1
-        request.last_asked_at = utc_now()
+def keyword_digest(cipher: TextCipher, keyword: str) -> str:
+    """What all spellings of a keyword have in common, without telling the keyword."""
+    return cipher.digest(normal_keyword(keyword), _KEYWORD)

@@ -76,5 +76,7 @@ async def _count(session: AsyncSession, query: Select[Any]) -> int:
 
 async def _jobs(session: AsyncSession) -> Mapping[JobState, int]:
     """The number of jobs in each state, also where it is none."""
-    rows = await session.execute(select(Job.state, func.count(Job.id)).group_by(Job.state))
-    return dict.fromkeys(JobState, 0) | dict(rows.tuples().all())
+    counts = dict.fromkeys(JobState, 0)
+    for state, count in await session.execute(select(Job.state, func.count(Job.id)).group_by(Job.state)):
+        counts[state] = count
+    return counts

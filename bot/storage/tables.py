@@ -100,7 +100,11 @@ class Message(Table):
     """What a person or the bot said; an empty text is one that was erased."""
 
     __tablename__ = "messages"
-    __table_args__ = (Index(None, "conversation_id", "id"), Index(None, "parent_id"))
+    __table_args__ = (
+        Index(None, "conversation_id", "id"),
+        Index(None, "parent_id"),
+        Index(None, "keyword_digest", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
@@ -108,6 +112,7 @@ class Message(Table):
     role: Mapped[Role]
     kind: Mapped[MessageKind]
     text: Mapped[str]  # as TextCipher.seal gave it
+    keyword_digest: Mapped[str | None]  # of a request for a quote: the keyword, as the quote pool compares it
     train_eligible: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -202,27 +207,16 @@ class Delivery(Table):
 
 
 class WrittenQuote(Table):
-    """A quote written ahead of time; once served, only its hash is left, so that it is never served again."""
+    """A quote written ahead of time; once served, only its digest is left, so that it is never served again."""
 
     __tablename__ = "quote_pool"
-    __table_args__ = (UniqueConstraint("keyword", "model_sha256", "text_sha256"),)
+    __table_args__ = (UniqueConstraint("keyword_digest", "model_sha256", "text_digest"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    keyword: Mapped[str]
+    keyword_digest: Mapped[str]  # as TextCipher.digest gave it, so that no table holds keywords in plain text
     model_sha256: Mapped[str]
-    text: Mapped[str]
-    text_sha256: Mapped[str]
+    text: Mapped[str]  # as TextCipher.seal gave it
+    text_digest: Mapped[str]
     tokens: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     served_at: Mapped[datetime | None]
-
-
-class KeywordRequest(Table):
-    """How often a keyword was asked for, by anybody; names nobody."""
-
-    __tablename__ = "keyword_requests"
-    __table_args__ = (Index(None, "count"),)
-
-    keyword: Mapped[str] = mapped_column(primary_key=True)
-    count: Mapped[int]
-    last_asked_at: Mapped[datetime]

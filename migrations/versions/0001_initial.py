@@ -17,15 +17,6 @@ def one_of(name: str, *values: str) -> sa.Enum:
 
 def upgrade() -> None:
     op.create_table(
-        "keyword_requests",
-        sa.Column("keyword", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("last_asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("keyword", name=op.f("pk_keyword_requests")),
-    )
-    op.create_index(op.f("ix_keyword_requests_count"), "keyword_requests", ["count"])
-
-    op.create_table(
         "meta",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -47,16 +38,17 @@ def upgrade() -> None:
     op.create_table(
         "quote_pool",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("keyword", sa.Text(), nullable=False),
+        sa.Column("keyword_digest", sa.Text(), nullable=False),
         sa.Column("model_sha256", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("text_sha256", sa.Text(), nullable=False),
+        sa.Column("text_digest", sa.Text(), nullable=False),
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("served_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quote_pool")),
         sa.UniqueConstraint(
-            "keyword", "model_sha256", "text_sha256", name=op.f("uq_quote_pool_keyword_model_sha256_text_sha256")
+            *("keyword_digest", "model_sha256", "text_digest"),
+            name=op.f("uq_quote_pool_keyword_digest_model_sha256_text_digest"),
         ),
     )
 
@@ -104,6 +96,7 @@ def upgrade() -> None:
         sa.Column("role", one_of("role", "system", "user", "assistant"), nullable=False),
         sa.Column("kind", one_of("kind", "chat", "quote"), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("keyword_digest", sa.Text(), nullable=True),
         sa.Column("train_eligible", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -114,6 +107,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_messages_conversation_id_id"), "messages", ["conversation_id", "id"])
     op.create_index(op.f("ix_messages_parent_id"), "messages", ["parent_id"])
+    op.create_index(op.f("ix_messages_keyword_digest_id"), "messages", ["keyword_digest", "id"])
 
     op.create_table(
         "deliveries",
@@ -210,6 +204,5 @@ def downgrade() -> None:
         "quote_pool",
         "people",
         "meta",
-        "keyword_requests",
     ):
         op.drop_table(table)

@@ -6,6 +6,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import COMMAND
 
 
@@ -21,14 +23,15 @@ def start(tmp_path: Path, environment: dict[str, str], *arguments: str) -> subpr
     )
 
 
-def test_an_interrupted_pipe_ends_with_130(tmp_path: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_in_order(tmp_path: Path, environment: dict[str, str], number: int, code: int) -> None:
     process = start(tmp_path, environment, "run")
     assert process.stdin and process.stdout and process.stderr
     process.stdin.write("/quote courage\n")
     process.stdin.flush()
     assert process.stdout.readline().strip()
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130 and process.stderr.read() == ""
+    process.send_signal(number)
+    assert process.wait(60) == code and process.stderr.read() == ""
 
 
 def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -1,0 +1,146 @@
+"""Forgetting a person, and exporting what people agreed to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.chat.messages import MessageKind, Platform, Vote, VoteSource
+from bot.errors import InputError
+from bot.storage.export import export_rows
+from bot.storage.jobs import SqlJobLedger
+from bot.storage.statistics import collect
+from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk
+
+ADA, BOB = key_of("ada"), key_of("bob")
+
+
+async def test_nothing_of_a_forgotten_person_is_left(stores: Stores, path: Path) -> None:
+    await stores.people.remember_name(ADA.platform, ADA.user_id, "Ada Lovelace")
+    for chat in ("lobby", "den"):
+        key = key_of("ada", chat)
+        reply = await stores.say(key, "my secret engine", "I will keep your engine")
+        await stores.feedback.add_vote(key, reply, Vote.UP, VoteSource.COMMAND)
+    await stores.say(ADA, "engines", "An engine hums.", MessageKind.QUOTE)
+    await stores.say(ADA, "engines", "An engine hums on.", MessageKind.QUOTE)
+    await stores.say(BOB, "hello", "hi")
+    report = await stores.people.forget(ADA.platform, ADA.user_id)
+    assert (report.messages, report.conversations, report.feedback, report.known) == (8, 2, 2, True)
+    counted = await collect(stores.database)
+    assert (counted.people, counted.messages, counted.votes_up) == (1, 2, 0)
+    assert await stores.pool.wanted("a" * 64, 1, 10) == []
+    kept = on_disk(path)
+    assert not any(word in kept for word in (b"engine", b"Lovelace")) and b"hello" in kept
+
+
+async def test_forgetting_a_stranger_says_so(stores: Stores) -> None:
+    assert not (await stores.people.forget(Platform.TELEGRAM, "42")).known
+
+
+async def test_who_comes_back_begins_anew(stores: Stores) -> None:
+    await stores.say(ADA, "before", "before")
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    await stores.say(ADA, "after", "after")
+    assert [m.text for m in await stores.conversations.history(ADA, 10)] == ["after", "after"]
+
+
+async def exported(stores: Stores, out: Path) -> list[dict[str, Any]]:
+    await export_rows(stores.database, out)
+    return [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
+
+
+async def test_only_what_was_said_under_consent_is_exported(stores: Stores, tmp_path: Path) -> None:
+    await stores.say(ADA, "before consent", "no")
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    reply = await stores.say(ADA, "hello", "hi")
+    await stores.say(ADA, "courage", "Courage is a habit.", MessageKind.QUOTE)
+    await stores.say(BOB, "never asked", "no")
+    await stores.feedback.add_vote(ADA, reply, Vote.UP, VoteSource.BUTTON)
+    rows = await exported(stores, tmp_path / "out")
+    assert [row["messages"] for row in rows] == [
+        [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}],
+        [{"role": "user", "content": "courage"}, {"role": "assistant", "content": "Courage is a habit."}],
+    ]
+    assert [(row["kind"], row["votes_up"], row["votes_down"]) for row in rows] == [("chat", 1, 0), ("quote", 0, 0)]
+    text = (tmp_path / "out" / "rows.jsonl").read_text()
+    assert "ada" not in text and "lobby" not in text
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["rows"], manifest["people"], manifest["with_votes"]) == (2, 1, 1)
+
+
+async def test_consent_that_was_withdrawn_takes_everything_along(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.say(ADA, "hello", "hi")
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", False)
+    assert await exported(stores, tmp_path / "out") == []
+
+
+async def test_a_person_has_another_pseudonym_in_every_export(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.say(ADA, "hello", "hi")
+    await stores.say(ADA, "more", "and more")
+    first, second = [await exported(stores, tmp_path / name) for name in ("one", "two")]
+    assert len({row["person"] for row in first}) == 1 and first[0]["person"] != second[0]["person"]
+    assert [message["content"] for message in first[1]["messages"]] == ["hello", "hi", "more", "and more"]
+
+
+async def test_an_export_shows_what_each_reply_answers_even_when_people_do_not_wait(
+    stores: Stores, tmp_path: Path
+) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.say(ADA, "zero", "0")
+    jobs = [await stores.jobs.accept(ADA, MessageKind.CHAT, text) for text in ("one", "two", "never answered", "three")]
+    for index, reply in ((1, "2"), (0, "1"), (3, "3")):
+        await stores.jobs.start(jobs[index].job_id)
+        await stores.jobs.complete(jobs[index].job_id, reply, RECORD)
+    rows = await exported(stores, tmp_path / "out")
+    assert [[message["content"] for message in row["messages"]] for row in rows] == [
+        ["zero", "0"],
+        ["zero", "0", "two", "2"],
+        ["zero", "0", "one", "1"],
+        ["zero", "0", "two", "2", "one", "1", "three", "3"],
+    ]
+
+
+async def test_votes_of_people_who_did_not_agree_are_not_exported(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    reply = await stores.say(ADA, "hello", "hi")
+    await stores.feedback.add_vote(ADA, reply, Vote.UP, VoteSource.BUTTON)
+    await stores.feedback.add_vote(BOB, reply, Vote.DOWN, VoteSource.BUTTON)
+    assert [(row["votes_up"], row["votes_down"]) for row in await exported(stores, tmp_path / "one")] == [(1, 0)]
+    await stores.consents.record(BOB.platform, BOB.user_id, "v1", True)
+    assert [(row["votes_up"], row["votes_down"]) for row in await exported(stores, tmp_path / "two")] == [(1, 1)]
+
+
+async def test_places_that_are_not_for_training_are_not_exported(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    private = SqlJobLedger(stores.database)  # a ledger that was told no rule trains on nothing
+    job = await private.accept(ADA, MessageKind.CHAT, "between us")
+    await private.start(job.job_id)
+    await private.complete(job.job_id, "of course", RECORD)
+    assert await exported(stores, tmp_path / "out") == []
+
+
+async def test_an_export_of_sealed_texts_can_be_read(sealed: Stores, tmp_path: Path) -> None:
+    await sealed.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await sealed.say(ADA, "hello", "hi")
+    rows = await exported(sealed, tmp_path / "out")
+    assert [message["content"] for message in rows[0]["messages"]] == ["hello", "hi"]
+    assert rows[0]["model_sha256"] == RECORD.model_sha256
+
+
+async def test_an_export_never_overwrites(stores: Stores, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    await exported(stores, tmp_path / "out")  # an empty folder is as good as none
+    before = (tmp_path / "out" / "manifest.json").read_bytes()
+    with pytest.raises(InputError, match="not empty"):
+        await export_rows(stores.database, tmp_path / "out")
+    (tmp_path / "file").write_text("mine")
+    for wrong in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
+        with pytest.raises(InputError):
+            await export_rows(stores.database, wrong)
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == before
+    assert sorted(entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")) == []
