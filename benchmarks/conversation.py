@@ -22,7 +22,7 @@ from bot.chat.messages import Role, Turn
 from bot.errors import QuotesmithError
 from bot.inference.worker_client import WorkerClient
 
-_MESSAGE = "Turn {turn} of talk {talk}: tell me one more small thing about the weather, the garden and the table."
+_MESSAGE = "Turn {turn} of talk {talk}: and what about the garden?"
 
 
 def main() -> None:
