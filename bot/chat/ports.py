@@ -112,7 +112,7 @@ class Feedback(Protocol):
         ...
 
     async def add_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> None:
-        """Append a vote; raises InputError when the bot never wrote that message."""
+        """Append a vote; raises InputError when the bot never wrote that message in that chat."""
         ...
 
 

@@ -35,6 +35,7 @@ RETUNE_STEPS = 40
 RETUNE_PAUSE_S = 30.0
 RETUNE_EVERY_S = 600.0  # in a quiet moment
 QUIET_S = 30.0  # without a request
+STEP_S = 4.0  # the longest step, as far as the first trials can tell; cancelling and deadlines wait for its end
 
 
 @dataclass(slots=True)
@@ -87,14 +88,25 @@ class Worker:
         self._trials: Iterator[None] | None = None
         self._slow_steps, self._tuned_at, self._busy_at = 0, time.monotonic(), time.monotonic()
         pinned = sum(self._pin(prefix) for prefix in options.shared_prefixes)
-        limits = Limits(options.slots, self._engine.cells - pinned, options.batch_tokens, options.prefill_chunk_tokens)
-        self._scheduler = Scheduler(limits)
+        self._scheduler = Scheduler(
+            Limits(
+                slots=options.slots,
+                cells=self._engine.cells - pinned,
+                batch_tokens=self._step_tokens(options),
+                prefill_chunk_tokens=options.prefill_chunk_tokens,
+            )
+        )
         self._estimate = WaitEstimate(self._engine.threads.batch_rate, options.slots)
         self._writing: dict[str, Writing] = {}
         self._windows = Windows()
         self._ahead: dict[str, list[int]] = {}
         channel.send("ready", facts=self._facts(time.monotonic() - start))
         channel.flush()
+
+    def _step_tokens(self, options: wire.WorkerOptions) -> int:
+        """As many tokens in a step as take STEP_S: a large model's long prompt must not look like a hang."""
+        in_time = int(STEP_S * self._engine.threads.batch_rate)
+        return min(options.batch_tokens, max(in_time, options.prefill_chunk_tokens, options.slots))
 
     def _loading(self, fraction: float) -> None:
         self._channel.send("loading", fraction=round(fraction, 3))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import DatabaseUnavailable
+from bot.storage.failures import CANNOT_BE_OPENED
 
 _BEGIN = "sqlite_begin"  # an execution option of ours: the statement that a transaction starts with
 
@@ -30,7 +34,7 @@ def parse_url(text: str) -> URL:
 
 
 def make_folder(url: URL) -> None:
-    """Create the folder of a database file; raises DatabaseUnavailable when it cannot be."""
+    """Create the folder of a database file, and the file for its owner alone; DatabaseUnavailable for no folder."""
     if url.database is None or url.database.startswith("file:"):
         return
     folder = Path(url.database).parent
@@ -38,6 +42,9 @@ def make_folder(url: URL) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatabaseUnavailable(f"The folder of the database, {folder}, cannot be created.") from error
+    with suppress(OSError):  # it is there already, or cannot be: SQLite finds out, and says what is wrong
+        # An empty file is a new database, and what SQLite puts beside it gets the same mode.
+        os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def make_engine(url: URL, busy_timeout_ms: int, *, foreign_keys: bool = True) -> AsyncEngine:
@@ -62,6 +69,18 @@ def make_engine(url: URL, busy_timeout_ms: int, *, foreign_keys: bool = True) ->
             connection.exec_driver_sql(statement)
 
     return engine
+
+
+def check_file(engine: AsyncEngine, url: URL) -> None:
+    """Raise DatabaseUnavailable for what SQLite cannot open.
+
+    Asked before the async driver is, whose thread would not be waited for then, and could complain on the terminal.
+    """
+    (file,), options = engine.dialect.create_connect_args(url)
+    try:
+        sqlite3.connect(file, uri=options.get("uri", False)).close()
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(CANNOT_BE_OPENED) from error
 
 
 def writing(engine: AsyncEngine) -> AsyncEngine:

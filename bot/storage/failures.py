@@ -16,13 +16,14 @@ from bot.errors import DatabaseUnavailable, StorageError
 
 _LOCKED = "The database is locked by another program: close that program, or try again."
 _NOT_OURS = "The database file is damaged or not a database: restore a backup, or choose another file."
+CANNOT_BE_OPENED = "The database cannot be opened: it must be a file, in a folder that can be written."
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
     sqlite3.SQLITE_READONLY: "The database cannot be written: allow writing to the file and to its folder.",
     sqlite3.SQLITE_PERM: "The database cannot be opened: allow reading and writing the file and its folder.",
-    sqlite3.SQLITE_CANTOPEN: "The database cannot be opened: it must be a file, in a folder that can be written.",
+    sqlite3.SQLITE_CANTOPEN: CANNOT_BE_OPENED,
     sqlite3.SQLITE_IOERR: "The database cannot be read or written: the disk reports an error.",
     sqlite3.SQLITE_FULL: "The database cannot be written: the disk is full.",
     sqlite3.SQLITE_CORRUPT: _NOT_OURS,

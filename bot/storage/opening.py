@@ -8,7 +8,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.storage.engine import make_engine, within_no_transaction, writing
+from bot.storage.engine import check_file, make_engine, within_no_transaction, writing
 from bot.storage.failures import is_locked
 from bot.storage.schema import needs_upgrade
 
@@ -17,6 +17,7 @@ _RETRY_S = 0.05
 
 async def prepare(engine: AsyncEngine, url: URL, busy_timeout_ms: int) -> None:
     """Prove that the database is ours and can be written, before anything in it is changed; then upgrade it."""
+    check_file(engine, url)
     async with writing(engine).begin() as connection:
         behind = await connection.run_sync(needs_upgrade)
         if not behind:

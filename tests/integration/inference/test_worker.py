@@ -103,7 +103,7 @@ async def test_a_resumed_greedy_text_is_the_undisturbed_one(start_worker: StartW
 
 
 async def test_a_hanging_worker_is_replaced(start_worker: StartWorker) -> None:
-    client = await start_worker(hang_timeout_s=1.5)
+    client = await start_worker(hang_timeout_s=3.0)
     text, stopped, end = "", False, None
     async with aclosing(client.generate(LONG)) as events:
         async for event in events:

@@ -126,6 +126,23 @@ async def test_a_file_of_another_kind_is_refused_and_left_alone(path: Path, cont
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_what_cannot_be_opened_leaves_no_thread_that_complains(path: Path, is_folder: bool) -> None:
+    path.parent.mkdir()
+    if is_folder:
+        path.mkdir()
+    else:
+        path.write_bytes(b"no database " * 500)
+    program = (
+        "import asyncio\nfrom bot.errors import DatabaseUnavailable\nfrom bot.storage.database import Database\n"
+        "for _ in range(10):\n    try:\n"
+        f"        asyncio.run(Database.open({url_of(path)!r}))\n"
+        "    except DatabaseUnavailable:\n        print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("refused\n" * 10, "")
+
+
 async def test_the_database_of_another_program_is_refused_and_left_alone(path: Path) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as other:
@@ -236,3 +253,12 @@ async def test_a_key_that_comes_later_leaves_the_old_text_readable(path: Path) -
     texts = [message.text for message in await stores.conversations.history(key_of("ada"), 10)]
     assert texts == ["before", "plain", "after", "sealed"]
     await second.close()
+
+
+async def test_only_its_owner_may_read_the_file(path: Path) -> None:
+    database = await Database.open(url_of(path))
+    await stores_over(database).say(key_of("ada"), "hello", "hi")
+    assert {file.name: file.stat().st_mode & 0o077 for file in path.parent.iterdir()} == {
+        file.name: 0 for file in path.parent.iterdir()
+    }
+    await database.close()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.chat.messages import MessageKind, Platform, Vote, VoteSource
+from bot.chat.ports import PooledQuote
 from bot.errors import InputError
 from bot.storage.export import export_rows
 from bot.storage.jobs import SqlJobLedger
@@ -34,6 +35,15 @@ async def test_nothing_of_a_forgotten_person_is_left(stores: Stores, path: Path)
     assert await stores.pool.wanted("a" * 64, 1, 10) == []
     kept = on_disk(path)
     assert not any(word in kept for word in (b"engine", b"Lovelace")) and b"hello" in kept
+
+
+async def test_a_quote_from_the_pool_does_not_outlive_the_person_it_was_served_to(stores: Stores, path: Path) -> None:
+    await stores.pool.put(PooledQuote("tea", "A kettle sings of leaving.", 6), "a" * 64)
+    served = await stores.pool.take("tea", "a" * 64)
+    assert served is not None
+    await stores.say(ADA, "tea", served.text, MessageKind.QUOTE)
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    assert b"kettle" not in on_disk(path)
 
 
 async def test_forgetting_a_stranger_says_so(stores: Stores) -> None:
