@@ -289,7 +289,7 @@ class WorkerClient:
             if call.deaths > self._limits.max_resumes:
                 self._end(call, WorkerCrashed("The model stopped several times over this request, so it was given up."))
         log.warning(
-            "the model worker ended (%s) and is started again; %d replies go on from where they were",
+            "the model worker ended (%s) and is started again; replies that go on from where they were: %d",
             f"signal {-returncode}" if returncode is not None and returncode < 0 else f"exit code {returncode}",
             len(self._calls),
         )
