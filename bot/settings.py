@@ -101,7 +101,7 @@ class InferenceSettings(_Section):
 
     slots: int = Field(16, ge=1, le=256)
     context_tokens: int = Field(8_192, ge=256, le=1_048_576)
-    conversation_tokens: int = Field(2_048, ge=64, le=1_048_576)
+    conversation_tokens: int = Field(1_024, ge=64, le=1_048_576)
     batch_tokens: int = Field(512, ge=1, le=16_384)
     prefill_chunk_tokens: int = Field(64, ge=1, le=16_384)
     max_waiting: int = Field(64, ge=1, le=100_000)

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -27,14 +27,10 @@ from bot.inference.prompt_tokens import Prompt, prepare, prompt_budget
 from bot.inference.sampler import Sampler
 from bot.inference.scheduler import Job, Limits, Scheduler, Share
 from bot.inference.text_stream import TextStream
+from bot.inference.thread_tuner import ThreadTuner
 from bot.inference.windows import Windows
 from bot.inference.worker_channel import BEAT_S, Channel, leave
 
-RETUNE_BELOW = 0.4  # of the measured rate of one stream, over RETUNE_STEPS steps: something else took a processor
-RETUNE_STEPS = 40
-RETUNE_PAUSE_S = 30.0
-RETUNE_EVERY_S = 600.0  # in a quiet moment
-QUIET_S = 30.0  # without a request
 STEP_S = 4.0  # the longest step, as far as the first trials can tell; cancelling and deadlines wait for its end
 
 
@@ -82,11 +78,10 @@ class Worker:
         )
         self._loading(1.0)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._thread_counts = [options.threads] if options.threads else thread_counts(cores)
-        for _ in self._engine.thread_trials(self._thread_counts):
+        counts = [options.threads] if options.threads else thread_counts(cores)
+        for _ in self._engine.thread_trials(counts):
             self._loading(1.0)
-        self._trials: Iterator[None] | None = None
-        self._slow_steps, self._tuned_at, self._busy_at = 0, time.monotonic(), time.monotonic()
+        self._tuner = ThreadTuner(self._engine, counts)
         pinned = sum(self._pin(prefix) for prefix in options.shared_prefixes)
         self._scheduler = Scheduler(
             Limits(
@@ -116,7 +111,7 @@ class Worker:
         """Serve until the input ends."""
         while True:
             busy = self._scheduler.has_work or self._ahead
-            for line in self._channel.receive(0 if busy or self._trials else BEAT_S):
+            for line in self._channel.receive(0 if busy or self._tuner.trying else BEAT_S):
                 self._obey(line)
             self._expire()
             self._admit()
@@ -125,7 +120,7 @@ class Worker:
                 self._step(shares)
             elif self._ahead:
                 self._decode_ahead()
-            self._look_after_threads(bool(busy))
+            self._tuner.between_steps(bool(busy))
             self._channel.flush()
 
     def _pin(self, prefix: tuple[Turn, ...] | str) -> int:
@@ -235,7 +230,7 @@ class Worker:
         decoding = sum(share.decoding for share in shares)
         prefilled = sum(share.tokens for share in shares if not share.decoding)
         self._estimate.step(decoding, prefilled, seconds, len(self._scheduler.running))
-        self._watch_rate(decoding, prefilled, seconds)
+        self._tuner.step_took(decoding, prefilled, seconds)
 
     def _piece(self, share: Share) -> Piece:
         writing = self._writing[share.id]
@@ -313,34 +308,6 @@ class Worker:
         rest = tokens[opening.cached :][: self._scheduler.limits.prefill_chunk_tokens]
         self._engine.decode([Piece(opening.id, rest, draws=False)])
         self._engine.close(opening.id)
-
-    def _watch_rate(self, decoding: int, prefilled: int, seconds: float) -> None:
-        """Look for better thread counts when single steps stay far slower than the last trials."""
-        if decoding != 1 or prefilled:
-            return
-        slow = 1 / max(seconds, 1e-9) < RETUNE_BELOW * self._engine.threads.single_rate
-        self._slow_steps = self._slow_steps + 1 if slow else 0
-        if self._slow_steps >= RETUNE_STEPS and time.monotonic() - self._tuned_at > RETUNE_PAUSE_S:
-            self._begin_trials()
-
-    def _look_after_threads(self, busy: bool) -> None:
-        """Go on with trials, one a step; and begin some in a quiet moment: the last ones may have met a busy one."""
-        now = time.monotonic()
-        self._busy_at = now if busy else self._busy_at
-        if self._trials is not None:
-            self._try_threads()
-        elif now - self._busy_at > QUIET_S and now - self._tuned_at > RETUNE_EVERY_S:
-            self._begin_trials()
-
-    def _begin_trials(self) -> None:
-        if len(self._thread_counts) > 1:
-            self._trials = self._engine.thread_trials(self._thread_counts)
-        self._slow_steps, self._tuned_at = 0, time.monotonic()
-
-    def _try_threads(self) -> None:
-        assert self._trials is not None
-        if next(self._trials, self) is self:  # the engine has chosen
-            self._trials = None
 
 
 def main() -> NoReturn:

@@ -217,7 +217,7 @@ def test_a_file_that_is_no_text_is_refused(load: Load, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("[inference]\ncontext_tokens = 256", "inference.conversation_tokens is 2048 (default), but must be at most"),
+        ("[inference]\ncontext_tokens = 256", "inference.conversation_tokens is 1024 (default), but must be at most"),
         (
             "[inference]\nbatch_tokens = 8",
             "inference.slots is 16 (default), but must be at most inference.batch_tokens",
