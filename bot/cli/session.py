@@ -21,8 +21,7 @@ from bot.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-FAILED = 1
-WRONG_USAGE = 2
+FAILED = 1  # typer itself ends with 2 for wrong usage
 INTERRUPTED, TERMINATED = 130, 143  # as a shell reports a process that SIGINT or SIGTERM ended
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

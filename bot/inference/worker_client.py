@@ -53,7 +53,6 @@ class _Call:
     events: asyncio.Queue[GenerationEvent | QuotesmithError] = field(default_factory=asyncio.Queue)
     tokens: list[int] = field(default_factory=list)
     first_token_s: float | None = None
-    queued_s: float | None = None
     deaths: int = 0
 
 
