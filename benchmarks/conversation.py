@@ -57,9 +57,7 @@ async def measure(model: Path, talks: int, turns: int, tokens: int) -> list[dict
         {
             "turn": turn + 1,
             "prompt_tokens": statistics.median(talk[turn].prompt_tokens for talk in ended),
-            "decoded_tokens": statistics.median(
-                talk[turn].prompt_tokens - talk[turn].cached_tokens for talk in ended
-            ),
+            "decoded_tokens": statistics.median(talk[turn].prompt_tokens - talk[turn].cached_tokens for talk in ended),
             "ttft_ms": round(statistics.median((talk[turn].first_token_s or 0.0) for talk in ended) * 1000, 1),
         }
         for turn in range(turns)

@@ -65,9 +65,7 @@ async def ask_all(model: Model) -> list[dict[str, object]]:
         await client.close()
 
 
-async def ask(
-    client: WorkerClient, model: Model, settings: Settings, keyword: str, seed: int
-) -> dict[str, object]:
+async def ask(client: WorkerClient, model: Model, settings: Settings, keyword: str, seed: int) -> dict[str, object]:
     """One attempt, with its time in milliseconds."""
     request = quote_request(
         model, keyword, person="benchmark", max_tokens=settings.quote.max_tokens, seed=seed, deadline_s=60.0

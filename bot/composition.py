@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
+from bot.chat.messages import Platform
 from bot.chat.model import Model
-from bot.errors import DataKeyError, QuotesmithError
+from bot.errors import DataKeyError, QuotesmithError, SettingsError
 from bot.inference.wire import WorkerOptions
 from bot.inference.worker_client import ClientLimits, WorkerClient
 from bot.models.folder import model_header
 from bot.models.memory import available_memory, fitting_cells
 from bot.models.store import ModelStore
-from bot.settings import InferenceSettings, Settings
+from bot.operating import LiveOperations
+from bot.settings import DiscordSettings, InferenceSettings, Settings, TelegramSettings
 
 if TYPE_CHECKING:
     from bot.chat.service import ChatService
+    from bot.platforms.front_desk import FrontDesk
+    from bot.platforms.outlet import Outlet
+    from bot.platforms.serving import PlatformClient
     from bot.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -38,6 +47,7 @@ class Bot:
     worker: WorkerClient
     database: Database
     service: ChatService
+    operations: LiveOperations
 
 
 def open_store(settings: Settings) -> ModelStore:
@@ -53,17 +63,28 @@ async def open_bot(settings: Settings, model_name: str | None = None) -> AsyncIt
     """
     store = open_store(settings)
     model = store.get(model_name) if model_name is not None else store.active()
-    worker = WorkerClient(worker_options(settings, model), client_limits(settings.inference))
-    worker.start()
+    worker = start_worker(settings, model)
     try:
         # SQLAlchemy takes half a second to import: the worker loads its model meanwhile.
         database = await open_database(settings)
         try:
-            yield Bot(settings, model, worker, database, _service(settings, model, worker, database))
+            service = _service(settings, model, worker, database)
+            operations = LiveOperations(store, database, service, worker, partial(start_worker, settings))
+            try:
+                yield Bot(settings, model, worker, database, service, operations)
+            finally:
+                await operations.close()
         finally:
             await database.close()
     finally:
         await worker.close()
+
+
+def start_worker(settings: Settings, model: Model) -> WorkerClient:
+    """A worker that has begun to load the model. Raises ModelInvalid and ModelTooLarge."""
+    worker = WorkerClient(worker_options(settings, model), client_limits(settings.inference))
+    worker.start()
+    return worker
 
 
 async def open_database(settings: Settings) -> Database:
@@ -154,16 +175,102 @@ async def _write_ahead(service: ChatService) -> None:
 
 
 def _service(settings: Settings, model: Model, worker: WorkerClient, database: Database) -> ChatService:
+    from bot.chat.eligibility import may_be_trained_on
     from bot.chat.service import ChatService, ChatStores
     from bot.storage.conversations import SqlConversations
     from bot.storage.feedback import SqlFeedback
     from bot.storage.jobs import SqlJobLedger
     from bot.storage.quote_pool import SqlQuotePool
 
+    may_train = partial(may_be_trained_on, permitted_on_discord=bool(settings.discord.training_permission))
     stores = ChatStores(
-        jobs=SqlJobLedger(database),
+        jobs=SqlJobLedger(database, may_train),
         conversations=SqlConversations(database),
-        feedback=SqlFeedback(database),
+        feedback=SqlFeedback(database, may_train),
         pool=SqlQuotePool(database),
     )
     return ChatService(model, worker, stores, settings.chat, settings.quote, settings.inference.deadline_s)
+
+
+# -- Discord and Telegram ---------------------------------------------------------------------------------------------
+
+
+class Announcers:
+    """Announces on every platform that is served."""
+
+    def __init__(self) -> None:
+        self.desks: list[FrontDesk] = []
+
+    async def announce(self, sentence: str, **values: str) -> None:
+        """Say the sentence of that name in every chat that wants to be told."""
+        for desk in self.desks:
+            await desk.announce(sentence, **values)
+
+
+def platform_clients(
+    bot: Bot, platforms: Sequence[Platform], report: Callable[[str], None]
+) -> tuple[list[PlatformClient], list[FrontDesk]]:
+    """What serves those platforms: their connections, not yet begun, and their desks.
+
+    Raises SettingsError for a platform whose token is not set.
+    """
+    announcers = Announcers()
+    make = {Platform.DISCORD: _discord, Platform.TELEGRAM: _telegram}
+    made = [make[platform](bot, announcers, report) for platform in platforms]
+    announcers.desks = [desk for _, desk in made]
+    return [client for client, _ in made], announcers.desks
+
+
+def _discord(bot: Bot, announcers: Announcers, report: Callable[[str], None]) -> tuple[PlatformClient, FrontDesk]:
+    from bot.platforms.discord_bot import DiscordBot, use_endpoints
+    from bot.platforms.discord_outlet import DiscordOutlet
+
+    settings, token = bot.settings, _token(bot.settings.secrets.discord_token, "DISCORD_TOKEN")
+    use_endpoints(settings.discord.api_base, settings.discord.gateway_url)
+    outlet = DiscordOutlet()
+    desk = _desk(bot, Platform.DISCORD, outlet, settings.discord, announcers)
+    catch_up = timedelta(minutes=settings.platforms.catch_up_minutes)
+    return DiscordBot(token, outlet, desk, report, catch_up), desk
+
+
+def _telegram(bot: Bot, announcers: Announcers, report: Callable[[str], None]) -> tuple[PlatformClient, FrontDesk]:
+    from bot.platforms.telegram_bot import TelegramBot, make_bot
+    from bot.platforms.telegram_outlet import TelegramOutlet
+
+    settings, token = bot.settings, _token(bot.settings.secrets.telegram_token, "TELEGRAM_TOKEN")
+    library = make_bot(token, settings.telegram.base_url)
+    outlet = TelegramOutlet(library)
+    desk = _desk(bot, Platform.TELEGRAM, outlet, settings.telegram, announcers)
+    return TelegramBot(library, outlet, desk, report), desk
+
+
+def _desk(
+    bot: Bot,
+    platform: Platform,
+    outlet: Outlet,
+    own: DiscordSettings | TelegramSettings,
+    announcers: Announcers,
+) -> FrontDesk:
+    from bot.platforms.access import AccessLists
+    from bot.platforms.errands import PrivacyFacts
+    from bot.platforms.front_desk import DeskSettings, FrontDesk, Records
+    from bot.storage.deliveries import Deliveries
+    from bot.storage.jobs import SqlJobLedger
+    from bot.storage.people import People
+    from bot.storage.platform_records import SqlPlatformRecords
+
+    database, settings = bot.database, bot.settings
+    records = Records(Deliveries(database), SqlJobLedger(database), People(database), SqlPlatformRecords(database))
+    chosen = DeskSettings(
+        AccessLists(own.allow, own.deny, own.quiet, own.operators),
+        settings.limits,
+        PrivacyFacts(database.cipher.has_key, settings.discord.training_permission),
+        settings.platforms.language,
+    )
+    return FrontDesk(platform, outlet, bot.service, records, chosen, bot.operations, announcers)
+
+
+def _token(secret: SecretStr | None, variable: str) -> str:
+    if secret is None:
+        raise SettingsError(f"{variable} is not set: put it into .env or the environment.")
+    return secret.get_secret_value()

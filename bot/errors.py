@@ -12,9 +12,12 @@ QuotesmithError
 |   |-- ModelInvalid         not a GGUF, truncated, checksum wrong, bad manifest
 |   |-- ModelTooLarge        does not fit in memory or on the disk
 |   `-- DownloadFailed       the hub cannot be reached or lacks the file
-`-- StorageError
-    |-- DatabaseUnavailable  cannot be opened, is locked, or is not ours
-    `-- DataKeyError         the encryption key is missing, malformed or another one
+|-- StorageError
+|   |-- DatabaseUnavailable  cannot be opened, is locked, or is not ours
+|   `-- DataKeyError         the encryption key is missing, malformed or another one
+`-- PlatformError
+    |-- PlatformRefused      Discord or Telegram does not take the token: trying again is no use
+    `-- PlatformUnreachable  no network, or the platform is down: try again later
 
 `str(error)` is one clear sentence for a person: what was wrong and what is allowed. A library's errors are
 translated where the library is used, with `raise ... from error`, so that the cause stays in the debug log.
@@ -24,7 +27,15 @@ from __future__ import annotations
 
 
 class QuotesmithError(Exception):
-    """The root: its text is one sentence that may be shown to a person."""
+    """The root: its text is one sentence that may be shown to a person.
+
+    `key` and `values` name the sentence in the catalogue of other languages; without a key it is shown as it is.
+    """
+
+    def __init__(self, text: str = "", key: str = "", **values: str | int | float) -> None:
+        super().__init__(text)
+        self.key = key
+        self.values = values
 
 
 class SettingsError(QuotesmithError):
@@ -81,3 +92,15 @@ class DatabaseUnavailable(StorageError):
 
 class DataKeyError(StorageError):
     """The encryption key is missing, malformed, or not the one that the data was written with."""
+
+
+class PlatformError(QuotesmithError):
+    """Discord or Telegram cannot be served."""
+
+
+class PlatformRefused(PlatformError):
+    """The platform does not take the token, or serves somebody else with it: trying again is no use."""
+
+
+class PlatformUnreachable(PlatformError):
+    """There is no network, or the platform is down: it may be back later."""

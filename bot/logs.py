@@ -22,6 +22,8 @@ _FILE_BYTES = 10_000_000
 _OLD_FILES = 3
 # At info level these write a line for every request.
 _TALKATIVE = ("httpx", "httpcore", "httpx2", "httpcore2", "apscheduler")
+# These log a traceback for every connection that is lost, which the bot deals with and tells of itself.
+_ALARMED = ("discord", "telegram", "asyncio")
 
 # Line breaks would forge records, escape sequences would steer the terminal.
 _CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -60,6 +62,8 @@ def set_up_logging(level: str, file: str = "", secrets: Iterable[str] = ()) -> N
     logging.raiseExceptions = False
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    for name in _ALARMED:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
 
 
 def _file_handler(path: Path) -> logging.Handler:

@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Strict, StringConstraints
+from pydantic.fields import FieldInfo
 
 from bot.errors import SettingsError
 from bot.settings_check import check_known, checked_value
@@ -78,7 +80,7 @@ class ChatSettings(_Section):
         "You are Quotesmith, a kind and concise bot in a community chat. "
         "Answer in a few plain sentences, and say so when you do not know."
     )
-    max_message_chars: int = Field(4_000, ge=1, le=100_000)
+    max_message_chars: int = Field(10_000, ge=1, le=100_000)
     reply_max_tokens: int = Field(256, ge=1, le=32_768)
     history_messages: int = Field(200, ge=0, le=10_000)
     repeat_window: int = Field(20, ge=0, le=1_000)
@@ -112,6 +114,79 @@ class InferenceSettings(_Section):
     hang_timeout_s: float = Field(60.0, ge=3.0, le=86_400)  # signs of life come every second
     load_timeout_s: float = Field(300.0, ge=0.1, le=86_400)
     max_resumes: int = Field(3, ge=0, le=100)
+
+
+def _endpoint(schemes: tuple[str, str]) -> AfterValidator:
+    """An address with the encrypted scheme, or with the other one on this machine; or none."""
+
+    def check(text: str) -> str:
+        address = urlsplit(text)
+        loopback = address.hostname in ("localhost", "127.0.0.1", "::1")
+        usable = address.scheme == schemes[0] or (address.scheme == schemes[1] and loopback)
+        if text and not (usable and address.hostname):
+            raise ValueError("not such an address")
+        return text.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _allowed_endpoint(schemes: tuple[str, str]) -> FieldInfo:
+    what = f'"" or an address that begins with {schemes[0]}:// ({schemes[1]}:// for this machine only)'
+    return cast("FieldInfo", Field(json_schema_extra={"allowed": what}))
+
+
+HttpEndpoint = Annotated[str, _endpoint(("https", "http")), _allowed_endpoint(("https", "http"))]
+SocketEndpoint = Annotated[str, _endpoint(("wss", "ws")), _allowed_endpoint(("wss", "ws"))]
+Id = Annotated[str, StringConstraints(pattern=r"^-?\d{1,20}$")]
+Ids = Annotated[
+    tuple[Id, ...],
+    Strict(False),
+    Field(json_schema_extra={"allowed": 'a list of ids in quotes, such as ["1234567890"]'}),
+]
+Language = Annotated[
+    str,
+    StringConstraints(pattern=r"^(auto|[a-z]{2})$"),
+    Field(json_schema_extra={"allowed": 'auto or the two letters of a language, such as "de"'}),
+]
+
+
+class PlatformSettings(_Section):
+    """How Discord and Telegram are served."""
+
+    language: Language = "auto"
+    stop_within_s: float = Field(8.0, ge=0.0, le=600.0)
+    catch_up_minutes: int = Field(60, ge=0, le=1_440)
+
+
+class LimitSettings(_Section):
+    """How much one person and one chat may ask for."""
+
+    requests_per_minute: int = Field(20, ge=0, le=100_000)
+    chat_requests_per_minute: int = Field(120, ge=0, le=100_000)
+    waiting_per_person: int = Field(4, ge=1, le=100_000)
+    waiting_per_chat: int = Field(40, ge=1, le=100_000)
+
+
+class DiscordSettings(_Section):
+    """The bot on Discord: where its interface is, and who may use the bot."""
+
+    api_base: HttpEndpoint = ""
+    gateway_url: SocketEndpoint = ""
+    allow: Ids = ()
+    deny: Ids = ()
+    quiet: Ids = ()
+    operators: Ids = ()
+    training_permission: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class TelegramSettings(_Section):
+    """The bot on Telegram: where its interface is, and who may use the bot."""
+
+    base_url: HttpEndpoint = ""
+    allow: Ids = ()
+    deny: Ids = ()
+    quiet: Ids = ()
+    operators: Ids = ()
 
 
 class LoggingSettings(_Section):
@@ -158,6 +233,10 @@ class Settings(_Section):
     chat: ChatSettings = ChatSettings()
     quote: QuoteSettings = QuoteSettings()
     inference: InferenceSettings = InferenceSettings()
+    platforms: PlatformSettings = PlatformSettings()
+    limits: LimitSettings = LimitSettings()
+    discord: DiscordSettings = DiscordSettings()
+    telegram: TelegramSettings = TelegramSettings()
     logging: LoggingSettings = LoggingSettings()
     console: ConsoleSettings = ConsoleSettings()
     secrets: Secrets = Field(default_factory=Secrets, repr=False)
@@ -183,6 +262,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "chat": ChatSettings,
     "quote": QuoteSettings,
     "inference": InferenceSettings,
+    "platforms": PlatformSettings,
+    "limits": LimitSettings,
+    "discord": DiscordSettings,
+    "telegram": TelegramSettings,
     "logging": LoggingSettings,
     "console": ConsoleSettings,
 }
@@ -223,6 +306,7 @@ def load_settings(
     parts = {section: SECTIONS[section](**values[section]) for section in SECTIONS}
     settings = Settings.model_validate({**parts, "secrets": held})
     _check_order(settings, sources)
+    _check_both(settings, sources)
     settings = _with_absolute_paths(settings, config.parent if config else folder)
     settings._sources = sources | {SECRET_VARIABLES[field]: secret.source for field, secret in secrets.items()}
     return settings
@@ -240,6 +324,17 @@ def _check_order(settings: Settings, sources: Mapping[str, str]) -> None:
                 f"{small} is {value(small)} ({sources.get(small, 'default')}), but must be {relation} "
                 f"{large}, which is {value(large)} ({sources.get(large, 'default')})."
             )
+
+
+def _check_both(settings: Settings, sources: Mapping[str, str]) -> None:
+    """A bot that speaks to one Discord and listens to another would lose every message."""
+    discord = settings.discord
+    if bool(discord.api_base) != bool(discord.gateway_url):
+        given, missing = ("api_base", "gateway_url") if discord.api_base else ("gateway_url", "api_base")
+        raise SettingsError(
+            f"discord.{given} is set ({sources.get(f'discord.{given}', 'default')}), but discord.{missing} is not: "
+            "set both, or neither."
+        )
 
 
 def _with_absolute_paths(settings: Settings, base: Path) -> Settings:

@@ -20,17 +20,20 @@ from bot.chat.generation import (
     TextDelta,
 )
 from bot.chat.messages import (
+    Complaint,
     ConversationKey,
     JobState,
     MessageKind,
+    Origin,
     Platform,
     Role,
     StoredMessage,
+    Style,
     Vote,
     VoteSource,
 )
 from bot.chat.model import Model, QuotePrompt
-from bot.chat.ports import AcceptedJob, GenerationRecord, PooledQuote
+from bot.chat.ports import NO_ORIGIN, AcceptedJob, GenerationRecord, PooledQuote, SeenBefore
 from bot.errors import DatabaseUnavailable, InputError
 
 MODEL = Model(
@@ -116,7 +119,7 @@ class FakeGenerator:
 
 _MAY_FOLLOW = {
     JobState.ACCEPTED: {JobState.RUNNING, JobState.FAILED, JobState.CANCELLED},
-    JobState.RUNNING: {JobState.DONE, JobState.FAILED, JobState.CANCELLED},
+    JobState.RUNNING: {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.ACCEPTED},
 }
 
 
@@ -160,6 +163,9 @@ class FakeStore:
         self.jobs: dict[int, FakeJob] = {}
         self.messages: dict[int, FakeMessage] = {}
         self.delivered: set[int] = set()
+        self.taken: set[str] = set()
+        self.complaints: list[tuple[ConversationKey, int, Complaint]] = []
+        self.corrections: list[tuple[ConversationKey, int, str]] = []
         self.votes: list[tuple[ConversationKey, int, Vote, VoteSource]] = []
         self.pool: list[tuple[PooledQuote, str]] = []
         self.asked: Counter[str] = Counter()
@@ -193,14 +199,48 @@ class FakeStore:
 
     # JobLedger
 
-    async def accept(self, key: ConversationKey, kind: MessageKind, text: str) -> AcceptedJob:
+    async def accept(
+        self,
+        key: ConversationKey,
+        kind: MessageKind,
+        text: str,
+        *,
+        style: Style | None = None,
+        origin: Origin = NO_ORIGIN,
+    ) -> AcceptedJob:
         await self._call("accept")
+        self._take(origin.events)
         message_id = self._store(key, None, Role.USER, kind, text)
         job_id = len(self.jobs) + 1001
         self.jobs[job_id] = FakeJob(key, kind, message_id)
         if kind is MessageKind.QUOTE:
             self.asked[_normal(text)] += 1
-        return AcceptedJob(job_id, message_id)
+        return AcceptedJob(job_id, message_id, key, kind, text, style, origin.address)
+
+    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+        await self._call("accept_again")
+        earlier = self.jobs.get(job_id)
+        if earlier is None:
+            raise InputError("What this was asked is no longer stored, so it cannot be answered again.", "gone")
+        text = self.messages[earlier.message_id].message.text
+        if earlier.kind is MessageKind.QUOTE:
+            return await self.accept(key, earlier.kind, text, origin=origin)
+        if key != earlier.key:
+            raise InputError("Only who asked can ask for another reply.", "only-who-asked")
+        self._take(origin.events)
+        again = len(self.jobs) + 1001
+        self.jobs[again] = FakeJob(key, earlier.kind, earlier.message_id)
+        return AcceptedJob(again, earlier.message_id, key, earlier.kind, text, None, origin.address)
+
+    async def park(self, job_id: int) -> None:
+        await self._call("park")
+        if self.jobs[job_id].state is JobState.RUNNING:
+            self._move(job_id, JobState.ACCEPTED)
+
+    def _take(self, events: Sequence[str]) -> None:
+        if self.taken.intersection(events):
+            raise SeenBefore
+        self.taken.update(events)
 
     async def start(self, job_id: int) -> None:
         await self._call("start")
@@ -275,6 +315,31 @@ class FakeStore:
         if message_id not in self.messages or self.messages[message_id].message.role is not Role.ASSISTANT:
             raise InputError("There is no such reply of the bot to vote on.")
         self.votes.append((key, message_id, vote, source))
+
+    async def toggle_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> Vote:
+        if self.in_force(key, message_id) is vote:
+            vote = Vote.NONE
+        await self.add_vote(key, message_id, vote, source)
+        return vote
+
+    async def withdraw_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> bool:
+        if self.in_force(key, message_id) is not vote:
+            return False
+        await self.add_vote(key, message_id, Vote.NONE, source)
+        return True
+
+    async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:
+        await self.add_vote(key, message_id, Vote.DOWN, source)
+        self.complaints.append((key, message_id, complaint))
+
+    async def correct(self, key: ConversationKey, message_id: int, text: str, *, as_option: bool) -> None:
+        await self._call("correct")
+        self.corrections.append((key, message_id, text))
+
+    def in_force(self, key: ConversationKey, message_id: int) -> Vote:
+        """The person's vote on a reply."""
+        given = [vote for voter, voted, vote, _ in self.votes if voter.person == key.person and voted == message_id]
+        return given[-1] if given else Vote.NONE
 
     # QuotePool
 

@@ -45,6 +45,24 @@ class VoteSource(StrEnum):
     REACTION = "reaction"
 
 
+class Complaint(StrEnum):
+    """What was wrong with a reply that a person called bad."""
+
+    OFF_TOPIC = "off_topic"
+    REPEATS = "repeats"
+    UNKIND = "unkind"
+    OTHER = "other"
+
+
+class Style(StrEnum):
+    """How a quote is to be: its length, or how freely it is drawn."""
+
+    SHORT = "short"
+    LONG = "long"
+    CALM = "calm"
+    DARING = "daring"
+
+
 @dataclass(frozen=True, slots=True)
 class ConversationKey:
     """State belongs to one person in one thread of one chat of one platform, and to nobody else."""
@@ -69,6 +87,20 @@ class Turn:
 
     role: Role
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where on its platform a request came from.
+
+    `events` are the ids of what the person did there: each is taken once, whatever the platform repeats. `address` is
+    where the answer goes, in the platform's own words. `as_option` says that the text was typed as the option of a
+    command, which is given to the bot directly, and not as a message.
+    """
+
+    events: tuple[str, ...] = ()
+    address: str = ""
+    as_option: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bot.chat.generation import Finished, GenerationEvent, GenerationRequest, Sampling
 from bot.chat.messages import (
+    Complaint,
     ConversationKey,
     JobState,
     MessageKind,
+    Origin,
+    Platform,
     QuoteSource,
     StoredMessage,
+    Style,
     Vote,
     VoteSource,
 )
+
+NO_ORIGIN = Origin()
+
+
+class SeenBefore(Exception):
+    """What is to be recorded was recorded before: the platform repeats itself, and nothing is to be done."""
 
 
 class TextGenerator(Protocol):
@@ -37,10 +48,15 @@ class TextGenerator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AcceptedJob:
-    """A request that is on record: its job and the message that asks for it."""
+    """A request that is on record: its job, the message that asks for it, and all that answering it needs."""
 
     job_id: int
     message_id: int
+    key: ConversationKey
+    kind: MessageKind
+    text: str
+    style: Style | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +83,27 @@ class PooledQuote:
 class JobLedger(Protocol):
     """Requests and what came of them; each call is one transaction."""
 
-    async def accept(self, key: ConversationKey, kind: MessageKind, text: str) -> AcceptedJob:
-        """Store the person's message and an ACCEPTED job for it; a chat message continues the conversation."""
+    async def accept(
+        self,
+        key: ConversationKey,
+        kind: MessageKind,
+        text: str,
+        *,
+        style: Style | None = None,
+        origin: Origin = NO_ORIGIN,
+    ) -> AcceptedJob:
+        """Store the person's message and an ACCEPTED job for it; a chat message continues the conversation.
+
+        Raises SeenBefore when one of the origin's events was taken already.
+        """
+        ...
+
+    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+        """A new job for what an earlier one was asked: another quote, or another reply to the same message.
+
+        A quote becomes a request of whoever asks now. Raises InputError when there is no such job in this chat, or
+        when the chat is somebody else's, and SeenBefore.
+        """
         ...
 
     async def start(self, job_id: int) -> None:
@@ -77,6 +112,10 @@ class JobLedger(Protocol):
 
     async def complete(self, job_id: int, text: str, record: GenerationRecord) -> int:
         """Store the reply, its generation and a pending delivery; move the job to DONE; return the reply's id."""
+        ...
+
+    async def park(self, job_id: int) -> None:
+        """Move the job back to ACCEPTED: the next start of the bot goes on with it."""
         ...
 
     async def end(self, job_id: int, state: JobState, reason: str) -> None:
@@ -113,6 +152,156 @@ class Feedback(Protocol):
 
     async def add_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> None:
         """Append a vote; raises InputError when the bot never wrote that message in that chat."""
+        ...
+
+    async def toggle_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> Vote:
+        """Append the vote, or NONE where it is the one in force; returns what is in force now. Raises as add_vote."""
+        ...
+
+    async def withdraw_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> bool:
+        """Append NONE where that vote is the one in force; False where it is not."""
+        ...
+
+    async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:
+        """Append a bad vote that says what was wrong. Raises as add_vote."""
+        ...
+
+    async def correct(self, key: ConversationKey, message_id: int, text: str, *, as_option: bool) -> None:
+        """Append what the person would rather have read. Raises as add_vote."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PendingReply:
+    """A reply that its platform has not confirmed yet, with the job that it answers."""
+
+    job: AcceptedJob
+    reply_id: int
+    text: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownReply:
+    """What a message of the bot belongs to: the job, its conversation, and the reply once there is one."""
+
+    job_id: int
+    key: ConversationKey
+    reply_id: int | None
+
+
+class Outbox(Protocol):
+    """Where replies stand on their platforms, and which are still on their way."""
+
+    async def posts(self, job_id: int) -> Sequence[str]:
+        """The platform's ids of the messages that answer the job, in the order of their parts."""
+        ...
+
+    async def posted(self, job_id: int, part: int, platform: Platform, chat_id: str, platform_message_id: str) -> None:
+        """A message was made for that part (0 is the first) of the answer; it takes the place of an earlier one."""
+        ...
+
+    async def shown(self, platform: Platform, chat_id: str, platform_message_id: str) -> ShownReply | None:
+        """What the message belongs to, None when it is none of ours."""
+        ...
+
+    async def confirm(self, reply_id: int) -> None:
+        """The platform has shown the reply."""
+        ...
+
+    async def try_later(self, reply_id: int, reason: str) -> None:
+        """An attempt went wrong; the reply stays pending."""
+        ...
+
+    async def give_up(self, reply_id: int, reason: str) -> None:
+        """The reply cannot be shown."""
+        ...
+
+    async def pending(self, platforms: Collection[Platform]) -> Sequence[PendingReply]:
+        """The unconfirmed replies of those platforms, oldest first."""
+        ...
+
+
+class Unfinished(Protocol):
+    """What a stopped process left behind."""
+
+    async def unfinished(self, platforms: Collection[Platform]) -> Sequence[AcceptedJob]:
+        """The requests that were never answered, ACCEPTED again, oldest first. To be called once, at the start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A thread of a chat where somebody talked to the bot; "" is the chat itself."""
+
+    chat_id: str
+    thread_id: str
+
+
+class PlatformRecords(Protocol):
+    """What is known of a platform besides its conversations."""
+
+    async def take_event(self, platform: Platform, event_id: str) -> bool:
+        """Take something that a person did; False when it was taken before."""
+        ...
+
+    async def places(self, platform: Platform, since: datetime) -> Sequence[Place]:
+        """Where somebody talked to the bot since then."""
+        ...
+
+    async def announce_in(self, platform: Platform, place: Place, wanted: bool) -> None:
+        """Tell that place from now on what changes about the bot, or no longer."""
+        ...
+
+    async def announced_places(self, platform: Platform) -> Sequence[Place]:
+        """The places that want to be told."""
+        ...
+
+    async def popular_keywords(self, key: ConversationKey, limit: int) -> Sequence[str]:
+        """Keywords that this person, or at least two people, asked quotes for; the most wanted first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataOverview:
+    """What is stored about a person: counts, and the consent in force."""
+
+    messages: int
+    replies: int
+    votes: int
+    corrections: int
+    first_at: datetime | None
+    consents: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReport:
+    """What was erased: messages (in how many conversations) and votes, and how many requests were cancelled."""
+
+    messages: int = 0
+    conversations: int = 0
+    feedback: int = 0
+    jobs: int = 0
+    known: bool = True
+
+
+class PersonalData(Protocol):
+    """What a person may know, take along, allow and erase."""
+
+    async def overview(self, platform: Platform, user_id: str) -> DataOverview:
+        """What is stored about the person."""
+        ...
+
+    async def everything(self, platform: Platform, user_id: str) -> Mapping[str, object]:
+        """All of it, as plain JSON values."""
+        ...
+
+    async def record_consent(self, platform: Platform, user_id: str, version: str, granted: bool) -> None:
+        """Add a yes or no to that version of the training terms."""
+        ...
+
+    async def forget(self, platform: Platform, user_id: str) -> ForgetReport:
+        """Erase what the person said, what was said to them and their votes."""
         ...
 
 

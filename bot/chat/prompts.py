@@ -6,15 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.chat.generation import GenerationRequest, Sampling
-from bot.chat.messages import ConversationKey, Role, StoredMessage, Turn
+from bot.chat.messages import ConversationKey, Role, StoredMessage, Style, Turn
 from bot.chat.model import Model
-from bot.chat.quotes import QUOTE_GRAMMAR
+from bot.chat.quotes import quote_grammar
 
+_DARING = 0.3  # added to the temperature: at 0.9 most small models still write whole sentences at 1.2
 _RETRY_TEMPERATURE = 0.1  # added for each further attempt, so that the same prompt does not give the same text
 
 
 def quote_request(
-    model: Model, keyword: str, *, person: str, max_tokens: int, seed: int | None, deadline_s: float
+    model: Model,
+    keyword: str,
+    *,
+    person: str,
+    max_tokens: int,
+    seed: int | None,
+    deadline_s: float,
+    style: Style | None = None,
 ) -> GenerationRequest:
     """Ask for one quote on a keyword, in the form that the model was trained on."""
     asked = keyword.lower() if model.quote_prompt.lower_case else keyword
@@ -22,14 +30,23 @@ def quote_request(
     request = GenerationRequest(
         person=person,
         max_tokens=max_tokens,
-        sampling=model.quote_sampling,
+        sampling=_styled(model.quote_sampling, style),
         seed=seed,
-        grammar=QUOTE_GRAMMAR,
+        grammar=quote_grammar(style),
         deadline_s=deadline_s,
     )
     if model.quote_prompt.chat:
         return replace(request, turns=_with_system(model.quote_prompt.system, [Turn(Role.USER, text)]))
     return replace(request, prompt=text)
+
+
+def _styled(sampling: Sampling, style: Style | None) -> Sampling:
+    """A calm quote is drawn from what is likely, a daring one also from what is not."""
+    if style is Style.CALM:
+        return replace(sampling, temperature=sampling.temperature / 2)
+    if style is Style.DARING:
+        return replace(sampling, temperature=sampling.temperature + _DARING)
+    return sampling
 
 
 def chat_request(
@@ -77,7 +94,7 @@ def next_attempt(request: GenerationRequest, attempt: int) -> GenerationRequest:
 def alternating(history: Sequence[StoredMessage]) -> list[Turn]:
     """User and assistant by turns, as templates demand: unanswered messages of one side become one turn."""
     turns: list[Turn] = []
-    for message in history:
+    for message in answered_in_order(history):
         if not turns and message.role is Role.ASSISTANT:
             continue
         if turns and turns[-1].role is message.role:
@@ -85,6 +102,20 @@ def alternating(history: Sequence[StoredMessage]) -> list[Turn]:
         else:
             turns.append(Turn(message.role, message.text))
     return turns
+
+
+def answered_in_order(history: Sequence[StoredMessage]) -> list[StoredMessage]:
+    """Each message of the person with its newest reply behind it: one that was asked for again replaces the first."""
+    newest: dict[int | None, StoredMessage]
+    newest = {message.parent_id: message for message in history if message.parent_id is not None}
+    asked = {message.id for message in history if message.role is Role.USER}
+    ordered: list[StoredMessage] = []
+    for message in history:
+        if message.role is Role.USER:
+            ordered += [message, newest[message.id]] if message.id in newest else [message]
+        elif message.parent_id not in asked and newest.get(message.parent_id, message) is message:
+            ordered.append(message)
+    return ordered
 
 
 def _with_system(system_prompt: str, turns: Sequence[Turn]) -> tuple[Turn, ...]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bot.chat.messages import Style
 from bot.errors import InputError
 
 # One or two closed sentences, whatever the model. A sentence begins with a letter, a digit or an apostrophe, is long
 # enough to say something and short enough to be posted, and holds none of the characters of a prompt's form or of
 # markup. The full stops of other scripts close a sentence too; scripts without spaces say as much in fewer characters.
 # A full stop inside a number or behind a title closes nothing.
-QUOTE_GRAMMAR = (
+_QUOTE_RULES = (
     r"""
-root     ::= " "? open? (sentence (" " sentence)? | wide wide?) close?
-sentence ::= title? first part{10,170} end
+sentence ::= title? first part{10,%d} end
 part     ::= rest | "." [0-9] | " " title
 title    ::= ("Mr" | "Mrs" | "Ms" | "Dr" | "St" | "Prof") ". "
-wide     ::= han{6,80} [。！？…]
+wide     ::= han{6,%d} [。！？…]
 open     ::= ["“«„「]
 close    ::= ["”»“」]
 first    ::= [^\x00-\x26\x28-\x2F\x3A-\x40\x5B-\x60\x7B-\xA0\xA2-\xBE\u2000-\u206F\u3000-\u303F\uFF00-\uFF0F]
@@ -27,6 +27,14 @@ han      ::= [\u3041-\u30FF\u3400-\u9FFF、，；：]
 end      ::= "..." | [!?]{1,3} | [.…。！？؟۔।॥]
 """
 )
+
+_ROOTS = {
+    None: '(sentence (" " sentence)? | wide wide?)',
+    Style.SHORT: "(sentence | wide)",
+    Style.LONG: '(sentence " " sentence | wide wide)',
+}
+_LONGEST, _LONGEST_WIDE = 170, 80  # characters of a sentence
+_SHORT, _SHORT_WIDE = 70, 24
 
 _WIDE_MARKS = '"“”„‟«»‹›「」『』'
 _SINGLE_MARKS = "'‘’"
@@ -47,6 +55,13 @@ _MIN_LETTERS = 8
 _MIN_WIDE_LETTERS = 6  # alone enough: in scripts that put no spaces between words
 
 
+def quote_grammar(style: Style | None = None) -> str:
+    """The rules of a quote in GBNF: a short one is one short sentence, a long one two, and any other one or two."""
+    longest, wide = (_SHORT, _SHORT_WIDE) if style is Style.SHORT else (_LONGEST, _LONGEST_WIDE)
+    root = f'root     ::= " "? open? {_ROOTS.get(style, _ROOTS[None])} close?\n'
+    return root + _QUOTE_RULES % (longest, wide)
+
+
 def normalise_keyword(text: str, max_chars: int) -> str:
     """The keyword in one line, without control characters, characters that nobody sees, and the marks around it.
 
@@ -56,9 +71,14 @@ def normalise_keyword(text: str, max_chars: int) -> str:
     visible = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in seen)
     keyword = _without_typed_marks(" ".join(unicodedata.normalize("NFC", visible).split()))
     if not any(unicodedata.category(char) not in ("Cf", "Mn") for char in keyword.replace(" ", "")):
-        raise InputError("A quote needs a keyword, for example: /quote courage")
+        raise InputError("A quote needs a keyword, for example: /quote courage", "keyword-empty")
     if len(keyword) > max_chars:
-        raise InputError(f"A keyword may have at most {max_chars} characters; this one has {len(keyword)}.")
+        raise InputError(
+            f"A keyword may have at most {max_chars} characters; this one has {len(keyword)}.",
+            "keyword-too-long",
+            most=max_chars,
+            found=len(keyword),
+        )
     return keyword
 
 

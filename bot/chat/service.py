@@ -14,17 +14,22 @@ from typing import Any, TypeVar
 from bot.chat import prompts
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, TextDelta
 from bot.chat.messages import (
+    Complaint,
     ConversationKey,
     JobState,
     MessageKind,
+    Origin,
     QuoteSource,
     Role,
     StoredMessage,
+    Style,
     Vote,
     VoteSource,
 )
 from bot.chat.model import Model
 from bot.chat.ports import (
+    NO_ORIGIN,
+    AcceptedJob,
     Conversations,
     Feedback,
     GenerationRecord,
@@ -35,7 +40,7 @@ from bot.chat.ports import (
 )
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
 from bot.chat.replies import Reply, ReplyEvent, Retracted, Showing, completing, finished_reply, visible_reply
-from bot.errors import DeadlineExceeded, GenerationError, InputError, QuotesmithError
+from bot.errors import DeadlineExceeded, GenerationError, InputError, QuotesmithError, WorkerCrashed
 from bot.settings import ChatSettings, QuoteSettings
 
 _T = TypeVar("_T")
@@ -81,6 +86,7 @@ class ChatService:
         self._chat = chat
         self._quote = quote
         self._deadline_s = deadline_s
+        self._parking = False
 
     async def quote(
         self, key: ConversationKey, keyword: str, *, seed: int | None = None
@@ -89,9 +95,8 @@ class ChatService:
 
         Raises InputError for an unusable keyword, BusyError, and GenerationError when no attempt gave a quote.
         """
-        keyword = normalise_keyword(keyword, self._quote.max_keyword_chars)
-        job = await self._stores.jobs.accept(key, MessageKind.QUOTE, keyword)
-        async with aclosing(self._on_record(job.job_id, self._quoting(key, keyword, seed))) as events:
+        job = await self.accept_quote(key, keyword)
+        async with aclosing(self.answer(job, seed=seed)) as events:
             async for event in events:
                 yield event
 
@@ -99,18 +104,52 @@ class ChatService:
         self, key: ConversationKey, text: str, *, seed: int | None = None
     ) -> AsyncGenerator[ReplyEvent, None]:
         """The next reply of a conversation. Raises InputError for an empty or too long message, and as `quote`."""
-        text = text.strip()
-        if not text:
-            raise InputError("A message needs some text.")
-        if len(text) > self._chat.max_message_chars:
-            raise InputError(
-                f"A message may have at most {self._chat.max_message_chars} characters; this one has {len(text)}."
-            )
-        job = await self._stores.jobs.accept(key, MessageKind.CHAT, text)
-        message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, text)
-        async with aclosing(self._on_record(job.job_id, self._chatting(key, message, seed))) as events:
+        job = await self.accept_chat(key, text)
+        async with aclosing(self.answer(job, seed=seed)) as events:
             async for event in events:
                 yield event
+
+    async def accept_quote(
+        self, key: ConversationKey, keyword: str, style: Style | None = None, origin: Origin = NO_ORIGIN
+    ) -> AcceptedJob:
+        """Put a request for a quote on record. Raises InputError for an unusable keyword, and SeenBefore."""
+        keyword = normalise_keyword(keyword, self._quote.max_keyword_chars)
+        return await self._stores.jobs.accept(key, MessageKind.QUOTE, keyword, style=style, origin=origin)
+
+    async def accept_chat(self, key: ConversationKey, text: str, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+        """Put a message on record. Raises InputError for an empty or too long one, and SeenBefore."""
+        return await self._stores.jobs.accept(key, MessageKind.CHAT, self._checked(text), origin=origin)
+
+    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+        """Put it on record that a job's question is to be answered once more. Raises as the port."""
+        return await self._stores.jobs.accept_again(key, job_id, origin)
+
+    def answer(self, job: AcceptedJob, *, seed: int | None = None) -> AsyncGenerator[ReplyEvent, None]:
+        """Write the reply to what was accepted, now or by a process that is gone."""
+        if job.kind is MessageKind.QUOTE:
+            return self._on_record(job.job_id, self._quoting(job, seed))
+        return self._on_record(job.job_id, self._chatting(job, seed))
+
+    def serve(self, model: Model, generator: TextGenerator) -> None:
+        """Write with another model from now on; what is being written ends with the one that it began with."""
+        self.model, self._generator = model, generator
+
+    def park(self) -> None:
+        """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
+        self._parking = True
+
+    def _checked(self, text: str) -> str:
+        text, most = text.strip(), self._chat.max_message_chars
+        if not text:
+            raise InputError("A message needs some text.", "message-empty")
+        if len(text) > most:
+            raise InputError(
+                f"A message may have at most {most} characters; this one has {len(text)}.",
+                "message-too-long",
+                most=most,
+                found=len(text),
+            )
+        return text
 
     async def start_over(self, key: ConversationKey) -> None:
         """Begin a new conversation."""
@@ -120,10 +159,32 @@ class ChatService:
         self, key: ConversationKey, vote: Vote, source: VoteSource, *, message_id: int | None = None
     ) -> None:
         """Record a vote on a reply, by default the person's last one; InputError when there is none."""
+        await self._stores.feedback.add_vote(key, await self._voted_on(key, message_id), vote, source)
+
+    async def toggle_vote(self, key: ConversationKey, vote: Vote, source: VoteSource, message_id: int) -> Vote:
+        """Record a vote, or take the same one back; returns what is in force then. Raises InputError as `vote`."""
+        return await self._stores.feedback.toggle_vote(key, message_id, vote, source)
+
+    async def withdraw_vote(self, key: ConversationKey, vote: Vote, source: VoteSource, message_id: int) -> bool:
+        """Take back a vote if it is the one in force; False if not."""
+        return await self._stores.feedback.withdraw_vote(key, message_id, vote, source)
+
+    async def complain(self, key: ConversationKey, complaint: Complaint, source: VoteSource, message_id: int) -> None:
+        """Record a bad vote that says what was wrong. Raises InputError as `vote`."""
+        await self._stores.feedback.complain(key, message_id, complaint, source)
+
+    async def correct(
+        self, key: ConversationKey, text: str, *, message_id: int | None = None, as_option: bool = False
+    ) -> None:
+        """Record what the person would rather have read. Raises InputError as `vote` and as `accept_chat`."""
+        target = await self._voted_on(key, message_id)
+        await self._stores.feedback.correct(key, target, self._checked(text), as_option=as_option)
+
+    async def _voted_on(self, key: ConversationKey, message_id: int | None) -> int:
         target = message_id if message_id is not None else await self._stores.feedback.latest_reply(key)
         if target is None:
-            raise InputError("There is no reply to vote on yet.")
-        await self._stores.feedback.add_vote(key, target, vote, source)
+            raise InputError("There is no reply to vote on yet.", "nothing-to-vote-on")
+        return target
 
     async def delivered(self, message_id: int) -> None:
         """The platform has shown the reply."""
@@ -137,7 +198,7 @@ class ChatService:
         wanted = await self._stores.pool.wanted(model, self._quote.pool_depth, self._quote.pool_keywords)
         if not wanted:
             return False
-        request = self._quote_request(wanted[0], _WRITER_AHEAD, None)
+        request = self._quote_request(wanted[0], _WRITER_AHEAD, None, None)
         writing = self._write(request, (), self._quote.attempts, visible_beginning, _quote_of)
         async with aclosing(writing) as events:
             async for event in events:
@@ -146,34 +207,35 @@ class ChatService:
                     return await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), model)
         return False
 
-    async def _quoting(self, key: ConversationKey, keyword: str, seed: int | None) -> AsyncGenerator[_Progress, None]:
+    async def _quoting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
         seen: Sequence[str] = ()
         pooled = None
         if seed is None:  # who names a seed wants that very text, and may want it again
-            seen = await self._stores.conversations.recent_replies(key, MessageKind.QUOTE, self._quote.repeat_window)
-            pooled = await self._from_pool(keyword, seen)
+            seen = await self._stores.conversations.recent_replies(
+                job.key, MessageKind.QUOTE, self._quote.repeat_window
+            )
+            pooled = await self._from_pool(job.text, seen) if job.style is None else None
         if pooled is not None:
             yield TextDelta(pooled.text)
             yield self._pooled(pooled)
             return
-        request = self._quote_request(keyword, key.person, seed)
+        request = self._quote_request(job.text, job.key.person, job.style, seed)
         writing = self._write(request, seen, self._quote.attempts, visible_beginning, _quote_of)
         async with aclosing(writing) as events:
             async for event in events:
                 yield event
 
-    async def _chatting(
-        self, key: ConversationKey, message: StoredMessage, seed: int | None
-    ) -> AsyncGenerator[_Progress, None]:
-        history = await self._stores.conversations.history(key, max(1, self._chat.history_messages))
+    async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
+        message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
+        history = await self._stores.conversations.history(job.key, max(1, self._chat.history_messages))
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
         history = [earlier for earlier in history if earlier.id <= message.id] or [message]
-        seen = await self._stores.conversations.recent_replies(key, MessageKind.CHAT, self._chat.repeat_window)
+        seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
         request = prompts.chat_request(
             self.model,
             self._chat.system_prompt,
             history,
-            key,
+            job.key,
             max_tokens=self._chat.reply_max_tokens,
             seed=seed,
             deadline_s=self._deadline_s,
@@ -183,11 +245,12 @@ class ChatService:
             async for event in events:
                 yield event
 
-    def _quote_request(self, keyword: str, person: str, seed: int | None) -> GenerationRequest:
+    def _quote_request(self, keyword: str, person: str, style: Style | None, seed: int | None) -> GenerationRequest:
         return prompts.quote_request(
             self.model,
             keyword,
             person=person,
+            style=style,
             max_tokens=self._quote.max_tokens,
             seed=seed,
             deadline_s=self._deadline_s,
@@ -218,12 +281,13 @@ class ChatService:
         usable: Callable[[str, FinishReason], str | None],
     ) -> AsyncGenerator[_Progress, None]:
         """Ask until a text is usable and no repetition; a repetition is given when nothing else comes in time."""
+        model, generator = self.model, self._generator  # the same for all attempts, whatever is served meanwhile
         repetition: _Written | None = None
         left_s = self._deadline_s  # for all attempts together: the person waits for all of them
         for attempt in range(1, attempts + 1):
             showing, finished = Showing(seen, visible), None
             this_time = replace(prompts.next_attempt(request, attempt), deadline_s=left_s)
-            async with aclosing(self._generator.generate(this_time)) as events:
+            async with aclosing(generator.generate(this_time)) as events:
                 async for event in events:
                     match event:
                         case TextDelta():
@@ -236,7 +300,7 @@ class ChatService:
             if finished is None or finished.reason is FinishReason.CANCELLED:
                 raise asyncio.CancelledError
             text = usable(showing.written, finished.reason)
-            written = _Written(text, self._generated(this_time, attempt, finished)) if text is not None else None
+            written = _Written(text, _generated(model, this_time, attempt, finished)) if text is not None else None
             if written is not None and not showing.repeats(written.text):
                 for correction in completing(showing.shown, written.text):
                     yield correction
@@ -252,14 +316,15 @@ class ChatService:
             yield TextDelta(repetition.text)
             yield repetition
         elif left_s <= 0:
-            raise DeadlineExceeded(f"The reply was not ready within {self._deadline_s:g} seconds; try again.")
+            raise DeadlineExceeded(
+                f"The reply was not ready within {self._deadline_s:g} seconds; try again.",
+                "deadline",
+                seconds=self._deadline_s,
+            )
         else:
-            raise GenerationError("The model found no fitting words this time; try again or say it another way.")
-
-    def _generated(self, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
-        return GenerationRecord(
-            self.model.name, self.model.sha256, request.sampling, QuoteSource.GENERATED, attempts, finished
-        )
+            raise GenerationError(
+                "The model found no fitting words this time; try again or say it another way.", "no-words"
+            )
 
     async def _on_record(
         self, job_id: int, writing: AsyncGenerator[_Progress, None]
@@ -276,9 +341,15 @@ class ChatService:
                     yield event
             assert written is not None
         except BaseException as error:
-            await _to_its_end(self._stores.jobs.end(job_id, *_verdict(error)))
+            await _to_its_end(self._cut_off(job_id, error))
             raise
         yield await _to_its_end(self._complete(job_id, written))
+
+    async def _cut_off(self, job_id: int, error: BaseException) -> None:
+        if self._parking and isinstance(error, asyncio.CancelledError | GeneratorExit | WorkerCrashed):
+            await self._stores.jobs.park(job_id)
+        else:
+            await self._stores.jobs.end(job_id, *_verdict(error))
 
     async def _complete(self, job_id: int, written: _Written) -> Reply:
         try:
@@ -296,6 +367,10 @@ class ChatService:
             elapsed_ms=round(finished.elapsed_s * 1000),
             reason=finished.reason,
         )
+
+
+def _generated(model: Model, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
+    return GenerationRecord(model.name, model.sha256, request.sampling, QuoteSource.GENERATED, attempts, finished)
 
 
 def _quote_of(text: str, reason: FinishReason) -> str | None:

@@ -16,7 +16,7 @@ from bot.models.sizes import in_words
 from bot.settings import Settings
 
 if TYPE_CHECKING:
-    from bot.storage.erasure import ForgetReport
+    from bot.chat.ports import ForgetReport
     from bot.storage.export import ExportSummary
     from bot.storage.statistics import Statistics
 

@@ -107,9 +107,7 @@ def pull(
     try:
         with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
             task = bar.add_task(spec, total=None)
-            model = pull_model(
-                spec, store, name, lambda done, total: bar.update(task, completed=done, total=total)
-            )
+            model = pull_model(spec, store, name, lambda done, total: bar.update(task, completed=done, total=total))
     except KeyboardInterrupt:
         typer.echo("Stopped; the same command goes on from here.", err=True)
         raise typer.Exit(session.INTERRUPTED) from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated
@@ -13,7 +15,7 @@ from bot.chat.messages import Platform
 from bot.chat.replies import Reply, ReplyEvent
 from bot.cli import session
 from bot.cli.session import JsonOption
-from bot.composition import Bot, open_bot, writing_ahead
+from bot.composition import Bot, open_bot, platform_clients, writing_ahead
 from bot.errors import GenerationError, InputError
 from bot.platforms.console import Console, console_key
 from bot.platforms.screen import printable
@@ -33,8 +35,12 @@ def run(
 ) -> None:
     """Start the bot."""
     settings = session.begin()
-    _check_served(platform or _with_token(settings))
-    raise typer.Exit(session.run(_terminal(settings)))
+    platforms = list(dict.fromkeys(platform or _with_token(settings)))
+    if platforms == [Platform.CONSOLE]:
+        raise typer.Exit(session.run(_terminal(settings)))
+    if Platform.CONSOLE in platforms:
+        raise InputError("The terminal chat is served alone: leave out --platform console, or all others.")
+    raise typer.Exit(session.run(_platforms(settings, platforms)))
 
 
 def quote(
@@ -67,6 +73,38 @@ async def _terminal(settings: Settings) -> int:
         console = Console(bot.service, settings.console, banner=_BANNER.format(model=bot.model.name))
         async with writing_ahead(bot.service):
             return await console.run()
+
+
+async def _platforms(settings: Settings, platforms: Sequence[Platform]) -> int:
+    """Serve until a signal comes, or until no platform is left."""
+    from bot.platforms.serving import serve, stop
+
+    async with open_bot(settings) as bot:
+        clients, desks = platform_clients(bot, platforms, _say)
+        await bot.worker.ready()
+        _say(f"Quotesmith answers with the model {bot.model.name}.")
+        async with writing_ahead(bot.service):
+            serving = asyncio.create_task(serve(clients, _say, time.monotonic), name="serving the platforms")
+            try:
+                await asyncio.wait([serving])
+                serving.result()
+            except asyncio.CancelledError:
+                bot.service.park()
+                await stop(desks, settings.platforms.stop_within_s)
+                raise
+            finally:
+                serving.cancel()
+                await asyncio.wait([serving])
+                for client in clients:
+                    await client.close()
+    _say("No platform is left to serve.")
+    return session.FAILED
+
+
+def _say(line: str) -> None:
+    """A line for whoever watches the bot run."""
+    typer.echo(printable(line))
+    sys.stdout.flush()
 
 
 async def _quotes(
@@ -116,12 +154,3 @@ async def _finished(bot: Bot, events: AsyncGenerator[ReplyEvent, None]) -> Reply
 def _with_token(settings: Settings) -> list[Platform]:
     tokens = {Platform.DISCORD: settings.secrets.discord_token, Platform.TELEGRAM: settings.secrets.telegram_token}
     return [platform for platform, token in tokens.items() if token is not None] or [Platform.CONSOLE]
-
-
-def _check_served(platforms: Sequence[Platform]) -> None:
-    for platform in platforms:
-        if platform is not Platform.CONSOLE:
-            raise InputError(
-                f"This version of Quotesmith does not serve {platform.capitalize()} yet, only the terminal: "
-                "quotesmith run --platform console."
-            )

@@ -63,6 +63,8 @@ class WorkerClient:
         self._options = options
         self._limits = limits
         self._calls: dict[str, _Call] = {}
+        self._no_calls = asyncio.Event()
+        self._no_calls.set()
         self._numbers = itertools.count(1)
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -98,6 +100,10 @@ class WorkerClient:
         assert self.facts is not None
         return self.facts
 
+    async def drained(self) -> None:
+        """Wait until nothing is waiting and nothing is being written."""
+        await self._no_calls.wait()
+
     async def close(self) -> None:
         """End the worker; requests under way end with WorkerCrashed."""
         if self._supervisor is not None:
@@ -112,6 +118,7 @@ class WorkerClient:
         self._refuse_early(request)
         call = _Call(f"{next(self._numbers)}", self._seeded(request), time.monotonic())
         self._calls[call.id] = call
+        self._no_calls.clear()
         if self._ready.is_set():
             self._submit(call)
         try:
@@ -123,7 +130,7 @@ class WorkerClient:
                 if isinstance(event, Finished):
                     return
         finally:
-            if self._calls.pop(call.id, None) is not None:
+            if self._drop(call):
                 self._send({"op": "cancel", "id": call.id})
 
     def _refuse_early(self, request: GenerationRequest) -> None:
@@ -131,10 +138,19 @@ class WorkerClient:
             raise self._broken
         allowed = self._limits.max_waiting + self._options.slots
         if len(self._calls) >= allowed:
-            raise BusyError(f"The bot is busy: {len(self._calls)} requests are waiting already. Try again in a minute.")
+            waiting = len(self._calls)
+            raise BusyError(
+                f"The bot is busy: {waiting} requests are waiting already. Try again in a minute.",
+                "queue-full",
+                waiting=waiting,
+            )
         mine = sum(call.request.person == request.person for call in self._calls.values())
         if mine >= self._limits.max_waiting_per_person:
-            raise BusyError(f"You already wait for {mine} replies, which is as many as allowed. Let one finish first.")
+            raise BusyError(
+                f"You already wait for {mine} replies, which is as many as allowed. Let one finish first.",
+                "person-waits",
+                waiting=mine,
+            )
 
     @staticmethod
     def _seeded(request: GenerationRequest) -> GenerationRequest:
@@ -261,8 +277,15 @@ class WorkerClient:
         self._send(wire.submit_line(call.id, call.request, age_s=age, resume=call.tokens))
 
     def _end(self, call: _Call, event: GenerationEvent | QuotesmithError) -> None:
-        self._calls.pop(call.id, None)
+        self._drop(call)
         call.events.put_nowait(event)
+
+    def _drop(self, call: _Call) -> bool:
+        """Forget a call; False if it was forgotten before."""
+        known = self._calls.pop(call.id, None) is not None
+        if not self._calls:
+            self._no_calls.set()
+        return known
 
     def _finished(self, call: _Call, line: wire.Line) -> Finished:
         return Finished(

@@ -17,11 +17,14 @@ from bot.chat.messages import ConversationKey, Platform, Vote, VoteSource
 from bot.chat.replies import Reply, ReplyEvent, Retracted
 from bot.chat.service import ChatService
 from bot.errors import InputError, QuotesmithError
+from bot.platforms.catalogue import ENGLISH, Texts
 from bot.platforms.commands import COMMANDS, Action, Command, help_text, parse
 from bot.platforms.piped_lines import lines_of
 from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP, user_text, waiting_text
 from bot.platforms.screen import GrowingText, printable, without_echo
 from bot.settings import ConsoleSettings
+
+_TEXTS = Texts(ENGLISH)
 
 
 def console_key() -> ConversationKey:
@@ -102,7 +105,7 @@ class Console:
                 self._answering.cancel()
                 await asyncio.wait([self._answering])
                 raise
-            self._say(STOPPED)
+            self._say(_TEXTS(STOPPED))
         except QuotesmithError as error:
             self._say(user_text(error))
         finally:
@@ -179,13 +182,13 @@ class Console:
         match command.action:
             case Action.NEW:
                 await self._service.start_over(self._key)
-                return STARTED_OVER
+                return _TEXTS(STARTED_OVER)
             case Action.GOOD:
                 await self._service.vote(self._key, Vote.UP, VoteSource.COMMAND)
-                return THANKS_UP
+                return _TEXTS(THANKS_UP)
             case Action.BAD:
                 await self._service.vote(self._key, Vote.DOWN, VoteSource.COMMAND)
-                return THANKS_DOWN
+                return _TEXTS(THANKS_DOWN)
             case Action.QUIT:
                 self._leaving = True
                 return ""

@@ -8,42 +8,44 @@ from bot.errors import (
     GenerationError,
     InputError,
     ModelError,
+    PlatformError,
     QuotesmithError,
     SettingsError,
     StorageError,
 )
+from bot.platforms.catalogue import ENGLISH, Texts
 
-STARTED_OVER = "A new conversation: I no longer think of what we said before."
-STOPPED = "Stopped."
-THANKS_UP = "Thank you, noted as good."
-THANKS_DOWN = "Thank you, noted as bad."
+STARTED_OVER = "started-over"
+STOPPED = "stopped"
+THANKS_UP = "voted-up"
+THANKS_DOWN = "voted-down"
 
-_OUR_FAULT = " The bot's operator can find out more with `quotesmith doctor`."
-_ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-
-# What a person may be told beyond the error's own sentence; the nearest class in the tree counts.
-_ADDED: dict[type[QuotesmithError], str] = {
-    QuotesmithError: _OUR_FAULT,
-    InputError: "",
-    BusyError: "",
-    GenerationError: "",
-    SettingsError: "",
-    ModelError: _OUR_FAULT,
-    StorageError: _OUR_FAULT,
+# Whether a person is told that it is not their doing; the nearest class in the tree counts.
+_OUR_FAULT: dict[type[QuotesmithError], bool] = {
+    QuotesmithError: True,
+    InputError: False,
+    BusyError: False,
+    GenerationError: False,
+    SettingsError: False,
+    ModelError: True,
+    StorageError: True,
+    PlatformError: True,
 }
 
 
-def user_text(error: QuotesmithError) -> str:
-    """The sentence for a person whose request failed."""
-    added = next(_ADDED[kind] for kind in type(error).__mro__ if kind in _ADDED)
-    sentence = str(error) or "Something went wrong."
-    return sentence + added
+def user_text(error: QuotesmithError, texts: Texts | None = None) -> str:
+    """The sentence for a person whose request failed: of the catalogue where it has one, else the error's own."""
+    texts = texts or Texts(ENGLISH)
+    ours = next(_OUR_FAULT[kind] for kind in type(error).__mro__ if kind in _OUR_FAULT)
+    sentence = str(error) or texts("error-unexpected")
+    if error.key:
+        sentence = texts(f"error-{error.key}", **error.values)
+    return f"{sentence} {texts('our-fault')}" if ours else sentence
 
 
-def waiting_text(place: Queued) -> str:
+def waiting_text(place: Queued, texts: Texts | None = None) -> str:
     """Such as "third in line, about 12 s"."""
-    position = place.position
-    where = _ORDINALS[position - 1] if position <= len(_ORDINALS) else f"number {position}"
+    texts = texts or Texts(ENGLISH)
     if place.eta_s is None:
-        return f"{where} in line"
-    return f"{where} in line, about {max(1, round(place.eta_s))} s"
+        return texts("waiting", position=place.position)
+    return texts("waiting-about", position=place.position, seconds=max(1, round(place.eta_s)))

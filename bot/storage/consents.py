@@ -47,6 +47,12 @@ async def newest_consent(session: AsyncSession, person_id: int) -> Consent | Non
     return found
 
 
+async def consents(session: AsyncSession, person_id: int) -> bool:
+    """The person said yes, and has not said no since."""
+    consent = await newest_consent(session, person_id)
+    return consent is not None and consent.granted
+
+
 def newest_consents() -> Select[Consent]:
     """The answer in force of each person."""
     newest = select(func.max(Consent.id)).group_by(Consent.person_id)

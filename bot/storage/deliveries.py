@@ -1,54 +1,74 @@
-"""The outbox: which replies are yet to be shown, and how it went; knows no platform's way of sending."""
+"""The outbox: where replies stand on their platforms, which are yet to be shown, and how it went; sends nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from bot.chat.messages import ConversationKey, MessageKind, Platform
+from bot.chat.messages import ConversationKey, Platform
+from bot.chat.ports import AcceptedJob, Outbox, PendingReply, ShownReply
 from bot.storage.database import Database
-from bot.storage.encryption import MESSAGE_TEXT
-from bot.storage.tables import Conversation, Delivery, DeliveryState, Message, Person
+from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT
+from bot.storage.tables import Conversation, Delivery, DeliveryState, Job, Message, Person, Post
 from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_delivery
 
 
-@dataclass(frozen=True, slots=True)
-class PendingDelivery:
-    """A reply that nobody has confirmed; `parent_id` is the message that it answers."""
-
-    message_id: int
-    parent_id: int | None
-    key: ConversationKey
-    kind: MessageKind
-    text: str
-    attempts: int
-
-
-class Deliveries:
+class Deliveries(Outbox):
     """One delivery for each reply: PENDING until it is confirmed or given up. A forgotten one takes any news."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def confirm(self, message_id: int) -> None:
+    async def posts(self, job_id: int) -> Sequence[str]:
+        """The platform's ids of the messages that answer the job, in the order of their parts."""
+        rows = select(Post.platform_message_id).where(Post.job_id == job_id).order_by(Post.part)
+        async with self._database.read() as session:
+            return (await session.scalars(rows)).all()
+
+    async def posted(self, job_id: int, part: int, platform: Platform, chat_id: str, platform_message_id: str) -> None:
+        """A message was made for that part of the answer; it takes the place of an earlier one."""
+        async with self._database.write() as session:
+            post = await session.scalar(select(Post).where(Post.job_id == job_id, Post.part == part))
+            if post is None:
+                post = Post(job_id=job_id, part=part, platform=platform)
+                session.add(post)
+            post.chat_id, post.platform_message_id = chat_id, platform_message_id
+
+    async def shown(self, platform: Platform, chat_id: str, platform_message_id: str) -> ShownReply | None:
+        """What the message belongs to, None when it is none of ours."""
+        rows = (
+            select(Job.id, Job.reply_message_id, Conversation, Person.platform_user_id)
+            .join(Post, Post.job_id == Job.id)
+            .join(Conversation, Conversation.id == Job.conversation_id)
+            .join(Person, Person.id == Conversation.person_id)
+            .where(Post.platform == platform, Post.chat_id == chat_id, Post.platform_message_id == platform_message_id)
+        )
+        async with self._database.read() as session:
+            found = (await session.execute(rows.limit(1))).one_or_none()
+        if found is None:
+            return None
+        job_id, reply_id, place, user_id = found
+        return ShownReply(job_id, ConversationKey(platform, place.chat_id, place.thread_id, user_id), reply_id)
+
+    async def confirm(self, reply_id: int) -> None:
         """The platform has shown the reply."""
-        await self._attempted(message_id, DeliveryState.SENT, None)
+        await self._attempted(reply_id, DeliveryState.SENT, None)
 
-    async def try_later(self, message_id: int, reason: str) -> None:
+    async def try_later(self, reply_id: int, reason: str) -> None:
         """An attempt went wrong; the reply stays pending."""
-        await self._attempted(message_id, DeliveryState.PENDING, reason)
+        await self._attempted(reply_id, DeliveryState.PENDING, reason)
 
-    async def give_up(self, message_id: int, reason: str) -> None:
+    async def give_up(self, reply_id: int, reason: str) -> None:
         """The reply cannot be shown."""
-        await self._attempted(message_id, DeliveryState.FAILED, reason)
+        await self._attempted(reply_id, DeliveryState.FAILED, reason)
 
-    async def pending(self, platforms: Collection[Platform]) -> Sequence[PendingDelivery]:
+    async def pending(self, platforms: Collection[Platform]) -> Sequence[PendingReply]:
         """The unconfirmed replies of those platforms, oldest first."""
         rows = (
-            select(Message, Conversation, Person.platform_user_id, Delivery.attempts)
+            select(Message, Job, Conversation, Person.platform_user_id, Delivery.attempts)
             .join(Delivery, Delivery.message_id == Message.id)
+            .join(Job, Job.reply_message_id == Message.id)
             .join(Conversation, Conversation.id == Message.conversation_id)
             .join(Person, Person.id == Conversation.person_id)
             .where(Delivery.state == DeliveryState.PENDING, Conversation.platform.in_(platforms))
@@ -56,12 +76,14 @@ class Deliveries:
         )
         async with self._database.read() as session:
             found = (await session.execute(rows)).all()
-        return [self._pending(message, place, user, attempts) for message, place, user, attempts in found]
+        return [self._pending(*row) for row in found]
 
-    def _pending(self, message: Message, place: Conversation, user_id: str, attempts: int) -> PendingDelivery:
+    def _pending(self, reply: Message, job: Job, place: Conversation, user_id: str, attempts: int) -> PendingReply:
+        cipher = self._database.cipher
         key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
-        text = self._database.cipher.unseal(message.text, MESSAGE_TEXT)
-        return PendingDelivery(message.id, message.parent_id, key, message.kind, text, attempts)
+        address = cipher.unseal(job.address, JOB_ADDRESS)
+        accepted = AcceptedJob(job.id, job.message_id, key, job.kind, "", job.style, address)
+        return PendingReply(accepted, reply.id, cipher.unseal(reply.text, MESSAGE_TEXT), attempts)
 
     async def _attempted(self, message_id: int, state: DeliveryState, reason: str | None) -> None:
         async with self._database.write() as session:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Delete, Select, Update, delete, distinct, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, delete, distinct, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.messages import JobState
+from bot.chat.ports import ForgetReport
 from bot.storage.column_types import utc_now
 from bot.storage.consents import newest_consent
-from bot.storage.tables import Consent, Conversation, Delivery, DeliveryState, Generation, Job, Message, Person, Vote
+from bot.storage.tables import (
+    Consent,
+    Conversation,
+    Correction,
+    Delivery,
+    DeliveryState,
+    Generation,
+    Job,
+    Message,
+    Person,
+    Post,
+    Vote,
+)
 from bot.storage.transitions import FORGOTTEN
 
 _Ids = Select[int]
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetReport:
-    """What was erased: messages (in how many conversations) and votes, and how many requests were cancelled."""
-
-    messages: int = 0
-    conversations: int = 0
-    feedback: int = 0
-    jobs: int = 0
-    known: bool = True
 
 
 async def erase(session: AsyncSession, person: Person) -> ForgetReport:
@@ -37,11 +38,18 @@ async def erase(session: AsyncSession, person: Person) -> ForgetReport:
         feedback=await _run(session, delete(Vote).where(Vote.person_id == person.id)),
         jobs=await _end_unfinished(session, theirs),
     )
+    await _run(session, delete(Correction).where(_by_or_about(person, theirs)))
+    await _run(session, delete(Post).where(Post.job_id.in_(select(Job.id).where(Job.conversation_id.in_(theirs)))))
     await _close_conversations(session, person.id)
     await _withdraw_consent(session, person.id)
-    person.display_name = None
     person.forgotten_at = utc_now()
     return report
+
+
+def _by_or_about(person: Person, theirs: _Ids) -> ColumnElement[bool]:
+    """The person's corrections, and those of others to what was said to the person."""
+    about = select(Message.id).where(Message.conversation_id.in_(theirs))
+    return or_(Correction.person_id == person.id, Correction.message_id.in_(about))
 
 
 async def _conversations_with_text(session: AsyncSession, theirs: _Ids) -> int:
@@ -64,6 +72,7 @@ async def _end_unfinished(session: AsyncSession, theirs: _Ids) -> int:
     unfinished = jobs.where(Job.state.in_((JobState.ACCEPTED, JobState.RUNNING)))
     cancelled = await _run(session, unfinished.values(state=JobState.CANCELLED, reason=FORGOTTEN, ended_at=utc_now()))
     await _run(session, jobs.where(Job.reason.is_not(None)).values(reason=FORGOTTEN))
+    await _run(session, jobs.where(Job.address != "").values(address=""))
     deliveries = update(Delivery).where(
         Delivery.message_id.in_(select(Message.id).where(Message.conversation_id.in_(theirs)))
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from sqlalchemy import Subquery, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.chat.messages import ConversationKey, Role, Vote, VoteSource
+from bot.chat.messages import Complaint, ConversationKey, Role, Vote, VoteSource
 from bot.chat.ports import Feedback
 from bot.errors import InputError
+from bot.storage.consents import consents
 from bot.storage.conversations import conversations_of
 from bot.storage.database import Database
+from bot.storage.encryption import CORRECTION_TEXT
 from bot.storage.identity import ensure_person
-from bot.storage.tables import Conversation, Message
+from bot.storage.jobs import TrainingRule, never
+from bot.storage.tables import Conversation, Correction, Message
 from bot.storage.tables import Vote as VoteRow
 
 _LARGEST_ID = 2**63 - 1  # more does not fit into a column, and so was never given out
@@ -19,8 +23,9 @@ _LARGEST_ID = 2**63 - 1  # more does not fit into a column, and so was never giv
 class SqlFeedback(Feedback):
     """The port `Feedback` on the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, may_train: TrainingRule = never) -> None:
         self._database = database
+        self._may_train = may_train
 
     async def latest_reply(self, key: ConversationKey) -> int | None:
         """The id of the newest reply (chat or quote) in this chat and thread to this person, also before start_over."""
@@ -35,19 +40,70 @@ class SqlFeedback(Feedback):
 
         Everybody in the chat may vote. Elsewhere the number of a message can only be a guess.
         """
-        if not 0 < message_id <= _LARGEST_ID:
-            raise InputError("There is no such reply of the bot to vote on.")
-        reply = (
-            select(Message.id)
-            .join(Conversation, Conversation.id == Message.conversation_id)
-            .where(Message.id == message_id, Message.role == Role.ASSISTANT, Message.text != "")
-            .where(Conversation.platform == key.platform, Conversation.chat_id == key.chat_id)
-        )
         async with self._database.write() as session:
-            if await session.scalar(reply) is None:
-                raise InputError("There is no such reply of the bot to vote on.")
-            person = await ensure_person(session, key.platform, key.user_id)
-            session.add(VoteRow(person_id=person.id, message_id=message_id, source=source, value=int(vote)))
+            person_id = await _voter(session, key, message_id)
+            session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(vote)))
+
+    async def toggle_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> Vote:
+        """Append the vote, or NONE where it is the one in force; returns what is in force now."""
+        async with self._database.write() as session:
+            person_id = await _voter(session, key, message_id)
+            if await _in_force(session, person_id, message_id) is vote:
+                vote = Vote.NONE
+            session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(vote)))
+        return vote
+
+    async def withdraw_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> bool:
+        """Append NONE where that vote is the one in force; False where it is not."""
+        async with self._database.write() as session:
+            person_id = await _voter(session, key, message_id)
+            in_force = await _in_force(session, person_id, message_id) is vote
+            if in_force:
+                session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(Vote.NONE)))
+        return in_force
+
+    async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:
+        """Append a bad vote that says what was wrong."""
+        async with self._database.write() as session:
+            person_id = await _voter(session, key, message_id)
+            vote = VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(Vote.DOWN))
+            vote.complaint = complaint
+            session.add(vote)
+
+    async def correct(self, key: ConversationKey, message_id: int, text: str, *, as_option: bool) -> None:
+        """Append what the person would rather have read."""
+        sealed = self._database.cipher.seal(text, CORRECTION_TEXT)
+        async with self._database.write() as session:
+            person_id = await _voter(session, key, message_id)
+            kind = await session.scalar(select(Message.kind).where(Message.id == message_id))
+            assert kind is not None  # the voter's message is there
+            eligible = self._may_train(key, kind, as_option) and await consents(session, person_id)
+            correction = Correction(person_id=person_id, message_id=message_id, text=sealed, train_eligible=eligible)
+            session.add(correction)
+
+
+async def _voter(session: AsyncSession, key: ConversationKey, message_id: int) -> int:
+    """The id of the person who votes; InputError when there is no such reply in that chat."""
+    if not 0 < message_id <= _LARGEST_ID:
+        raise _no_such_reply()
+    reply = (
+        select(Message.id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Message.id == message_id, Message.role == Role.ASSISTANT, Message.text != "")
+        .where(Conversation.platform == key.platform, Conversation.chat_id == key.chat_id)
+    )
+    if await session.scalar(reply) is None:
+        raise _no_such_reply()
+    return (await ensure_person(session, key.platform, key.user_id)).id
+
+
+def _no_such_reply() -> InputError:
+    return InputError("There is no such reply of the bot to vote on.", "no-such-reply")
+
+
+async def _in_force(session: AsyncSession, person_id: int, message_id: int) -> Vote:
+    mine = select(VoteRow.value).where(VoteRow.person_id == person_id, VoteRow.message_id == message_id)
+    return Vote(await session.scalar(mine.order_by(VoteRow.id.desc()).limit(1)) or 0)
 
 
 def current_votes() -> Subquery:

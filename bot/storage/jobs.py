@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, Role
-from bot.chat.ports import AcceptedJob, GenerationRecord, JobLedger
-from bot.errors import StorageError
+from bot.chat.messages import ConversationKey, JobState, MessageKind, Origin, Platform, Role, Style
+from bot.chat.ports import NO_ORIGIN, AcceptedJob, GenerationRecord, JobLedger, Unfinished
+from bot.errors import InputError, StorageError
 from bot.storage.column_types import utc_now
-from bot.storage.consents import newest_consent
+from bot.storage.consents import consents
 from bot.storage.conversations import active_conversation
 from bot.storage.database import Database
 from bot.storage.deliveries import Deliveries
-from bot.storage.encryption import MESSAGE_TEXT
+from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT
+from bot.storage.events import take_events
 from bot.storage.quote_pool import keyword_digest
 from bot.storage.tables import Conversation, Delivery, Generation, Job, Message, Person
 from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_job
 
-TrainingRule = Callable[[ConversationKey, MessageKind], bool]
+TrainingRule = Callable[[ConversationKey, MessageKind, bool], bool]  # the bool: typed as the option of a command
 
 
-def never(key: ConversationKey, kind: MessageKind) -> bool:
+def never(key: ConversationKey, kind: MessageKind, as_option: bool) -> bool:
     """The training rule of a bot that collects nothing."""
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class UnfinishedJob:
-    """A request whose process stopped before it was answered."""
-
-    job_id: int
-    message_id: int
-    key: ConversationKey
-    kind: MessageKind
-    text: str
-
-
-class SqlJobLedger(JobLedger):
+class SqlJobLedger(JobLedger, Unfinished):
     """The port `JobLedger` on the database.
 
     A message may be trained on when `may_train` allows its place and kind, and its person has consented at that time.
@@ -52,20 +42,64 @@ class SqlJobLedger(JobLedger):
         self._deliveries = Deliveries(database)
         self._may_train = may_train
 
-    async def accept(self, key: ConversationKey, kind: MessageKind, text: str) -> AcceptedJob:
+    async def accept(
+        self,
+        key: ConversationKey,
+        kind: MessageKind,
+        text: str,
+        *,
+        style: Style | None = None,
+        origin: Origin = NO_ORIGIN,
+    ) -> AcceptedJob:
         """Store the message and an ACCEPTED job for it; the text of a quote is its keyword, which is counted."""
         async with self._database.write() as session:
-            conversation = await active_conversation(session, key)
-            eligible = self._may_train(key, kind) and await _consents(session, conversation.person_id)
-            message = self._message(Role.USER, kind, text, conversation.id, train_eligible=eligible)
-            if kind is MessageKind.QUOTE:
-                message.keyword_digest = keyword_digest(self._database.cipher, text)
-            session.add(message)
+            await take_events(session, key.platform, origin.events)
+            return await self._accept(session, key, kind, text, style, origin)
+
+    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+        """A new job for what an earlier one was asked; see the port."""
+        async with self._database.write() as session:
+            await take_events(session, key.platform, origin.events)
+            found = (await session.execute(_JOBS.where(Job.id == job_id))).one_or_none()
+            if found is None or not found[1].text or not _in_chat_of(found[2], key):
+                raise InputError("What this was asked is no longer stored, so it cannot be answered again.", "gone")
+            job, message, _place, user_id = found
+            earlier = self._job(job, message, key, origin.address)
+            if job.kind is MessageKind.QUOTE:
+                return await self._accept(session, key, job.kind, earlier.text, job.style, origin)
+            if user_id != key.user_id:
+                raise InputError("Only who asked can ask for another reply.", "only-who-asked")
+            again = Job(kind=job.kind, conversation_id=job.conversation_id, message_id=message.id, style=job.style)
+            again.address = self._sealed_address(origin)
+            session.add(again)
             await session.flush()
-            job = Job(kind=kind, conversation_id=conversation.id, message_id=message.id)
-            session.add(job)
-            await session.flush()
-        return AcceptedJob(job.id, message.id)
+            return replace(earlier, job_id=again.id)
+
+    async def _accept(
+        self,
+        session: AsyncSession,
+        key: ConversationKey,
+        kind: MessageKind,
+        text: str,
+        style: Style | None,
+        origin: Origin,
+    ) -> AcceptedJob:
+        conversation = await active_conversation(session, key)
+        may_train = self._may_train(key, kind, origin.as_option)
+        eligible = may_train and await consents(session, conversation.person_id)
+        message = self._message(Role.USER, kind, text, conversation.id, train_eligible=eligible)
+        if kind is MessageKind.QUOTE:
+            message.keyword_digest = keyword_digest(self._database.cipher, text)
+        session.add(message)
+        await session.flush()
+        job = Job(kind=kind, conversation_id=conversation.id, message_id=message.id, style=style)
+        job.address = self._sealed_address(origin)
+        session.add(job)
+        await session.flush()
+        return AcceptedJob(job.id, message.id, key, kind, text, style, origin.address)
+
+    def _sealed_address(self, origin: Origin) -> str:
+        return self._database.cipher.seal(origin.address, JOB_ADDRESS)
 
     async def start(self, job_id: int) -> None:
         """Move the job to RUNNING."""
@@ -101,30 +135,34 @@ class SqlJobLedger(JobLedger):
         """The platform has shown the reply."""
         await self._deliveries.confirm(message_id)
 
-    async def unfinished(self, platforms: Collection[Platform]) -> Sequence[UnfinishedJob]:
+    async def park(self, job_id: int) -> None:
+        """Move the job back to ACCEPTED: the next start of the bot goes on with it."""
+        async with self._database.write() as session:
+            job = await _job(session, job_id)
+            if job.state is JobState.RUNNING:
+                _move(job, JobState.ACCEPTED)
+
+    async def unfinished(self, platforms: Collection[Platform]) -> Sequence[AcceptedJob]:
         """Take up what a stopped process left behind on those platforms: ACCEPTED again, oldest first.
 
         To be called once, at the start, by the process that serves the platforms.
         """
-        rows = (
-            select(Job, Message, Conversation, Person.platform_user_id)
-            .join(Message, Message.id == Job.message_id)
-            .join(Conversation, Conversation.id == Job.conversation_id)
-            .join(Person, Person.id == Conversation.person_id)
-            .where(Job.state.in_((JobState.ACCEPTED, JobState.RUNNING)), Conversation.platform.in_(platforms))
-            .order_by(Job.id)
-        )
+        left = Job.state.in_((JobState.ACCEPTED, JobState.RUNNING))
+        rows = _JOBS.where(left, Conversation.platform.in_(platforms)).order_by(Job.id)
         async with self._database.write() as session:
             found = (await session.execute(rows)).all()
             for job, _message, _place, _user in found:
                 if job.state is JobState.RUNNING:
                     _move(job, JobState.ACCEPTED)
-        return [self._unfinished(job, message, place, user) for job, message, place, user in found]
+        return [self._accepted(*row) for row in found]
 
-    def _unfinished(self, job: Job, message: Message, place: Conversation, user_id: str) -> UnfinishedJob:
+    def _accepted(self, job: Job, message: Message, place: Conversation, user_id: str) -> AcceptedJob:
         key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
+        return self._job(job, message, key, self._database.cipher.unseal(job.address, JOB_ADDRESS))
+
+    def _job(self, job: Job, message: Message, key: ConversationKey, address: str) -> AcceptedJob:
         text = self._database.cipher.unseal(message.text, MESSAGE_TEXT)
-        return UnfinishedJob(job.id, message.id, key, job.kind, text)
+        return AcceptedJob(job.id, message.id, key, job.kind, text, job.style, address)
 
     def _message(
         self,
@@ -146,9 +184,16 @@ class SqlJobLedger(JobLedger):
         )
 
 
-async def _consents(session: AsyncSession, person_id: int) -> bool:
-    consent = await newest_consent(session, person_id)
-    return consent is not None and consent.granted
+_JOBS = (
+    select(Job, Message, Conversation, Person.platform_user_id)
+    .join(Message, Message.id == Job.message_id)
+    .join(Conversation, Conversation.id == Job.conversation_id)
+    .join(Person, Person.id == Conversation.person_id)
+)
+
+
+def _in_chat_of(place: Conversation, key: ConversationKey) -> bool:
+    return (place.platform, place.chat_id) == (key.platform, key.chat_id)
 
 
 async def _job(session: AsyncSession, job_id: int) -> Job:

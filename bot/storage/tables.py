@@ -10,7 +10,7 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, Float, ForeignKey, Ind
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from bot.chat.generation import FinishReason
-from bot.chat.messages import JobState, MessageKind, Platform, QuoteSource, Role, VoteSource
+from bot.chat.messages import Complaint, JobState, MessageKind, Platform, QuoteSource, Role, Style, VoteSource
 from bot.storage.column_types import StorableText, UtcDateTime, one_of, utc_now
 
 
@@ -46,6 +46,8 @@ class Table(DeclarativeBase):
         FinishReason: one_of(FinishReason, "finish_reason"),
         JobState: one_of(JobState, "state"),
         DeliveryState: one_of(DeliveryState, "state"),
+        Complaint: one_of(Complaint, "complaint"),
+        Style: one_of(Style, "style"),
     }
 
 
@@ -67,7 +69,6 @@ class Person(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     platform: Mapped[Platform]
     platform_user_id: Mapped[str]
-    display_name: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     forgotten_at: Mapped[datetime | None]
 
@@ -157,6 +158,21 @@ class Vote(Table):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
     source: Mapped[VoteSource]
     value: Mapped[int]
+    complaint: Mapped[Complaint | None]  # of a bad vote, if its person said what was wrong
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Correction(Table):
+    """What a person would rather have read than a reply; rows are only ever added, and the newest counts."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (Index(None, "message_id", "person_id", "id"), Index(None, "person_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    text: Mapped[str]  # as TextCipher.seal gave it
+    train_eligible: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -186,6 +202,8 @@ class Job(Table):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
     reply_message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
+    style: Mapped[Style | None]
+    address: Mapped[str] = mapped_column(default="")  # where the answer goes; as TextCipher.seal gave it
     accepted_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -204,6 +222,41 @@ class Delivery(Table):
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+
+class Post(Table):
+    """One message of the bot on a platform: a part of what answers a job, from the waiting notice to the reply."""
+
+    __tablename__ = "posts"
+    __table_args__ = (UniqueConstraint("job_id", "part"), Index(None, "platform", "chat_id", "platform_message_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    part: Mapped[int]  # 0 is the first
+    platform: Mapped[Platform]
+    chat_id: Mapped[str]
+    platform_message_id: Mapped[str]
+
+
+class TakenEvent(Table):
+    """Something that a person did on a platform, and that was dealt with: it is not taken again."""
+
+    __tablename__ = "taken_events"
+    __table_args__ = (Index(None, "taken_at"),)
+
+    platform: Mapped[Platform] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class AnnouncedChat(Table):
+    """A chat that wants to be told what changes about the bot."""
+
+    __tablename__ = "announced_chats"
+
+    platform: Mapped[Platform] = mapped_column(primary_key=True)
+    chat_id: Mapped[str] = mapped_column(primary_key=True)
+    thread_id: Mapped[str] = mapped_column(primary_key=True)
 
 
 class WrittenQuote(Table):

@@ -14,7 +14,7 @@ import pytest
 
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, Sampling, TextDelta
 from bot.chat.messages import Role, Turn
-from bot.chat.quotes import QUOTE_GRAMMAR, finished_quote
+from bot.chat.quotes import finished_quote, quote_grammar
 from bot.errors import BusyError, ModelInvalid, WorkerCrashed
 from bot.inference.worker_client import WorkerClient
 from tests.integration.inference.conftest import StartWorker
@@ -45,7 +45,7 @@ async def written(client: WorkerClient, request: GenerationRequest) -> tuple[str
 
 def quote(keyword: str, seed: int, person: str = "a") -> GenerationRequest:
     return GenerationRequest(
-        person=person, prompt=f"Keyword: {keyword}\nQuote:", max_tokens=80, seed=seed, grammar=QUOTE_GRAMMAR
+        person=person, prompt=f"Keyword: {keyword}\nQuote:", max_tokens=80, seed=seed, grammar=quote_grammar()
     )
 
 
@@ -64,9 +64,7 @@ async def test_many_people_each_get_a_closed_quote(start_worker: StartWorker) ->
     assert all(quotes) and len(set(quotes)) > 12
 
 
-async def test_a_killed_worker_costs_nobody_a_word(
-    start_worker: StartWorker, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_killed_worker_costs_nobody_a_word(start_worker: StartWorker, caplog: pytest.LogCaptureFixture) -> None:
     client = await start_worker()
     undisturbed, _ = await written(client, LONG)
     caplog.clear()

@@ -56,7 +56,7 @@ class Stores:
 def stores_over(database: Database) -> Stores:
     return Stores(
         database,
-        SqlJobLedger(database, may_train=lambda key, kind: True),
+        SqlJobLedger(database, may_train=lambda key, kind, as_option: True),
         SqlConversations(database),
         SqlFeedback(database),
         SqlQuotePool(database),

@@ -20,11 +20,11 @@ ADA, BOB = key_of("ada"), key_of("bob")
 
 
 async def test_nothing_of_a_forgotten_person_is_left(stores: Stores, path: Path) -> None:
-    await stores.people.remember_name(ADA.platform, ADA.user_id, "Ada Lovelace")
     for chat in ("lobby", "den"):
         key = key_of("ada", chat)
         reply = await stores.say(key, "my secret engine", "I will keep your engine")
         await stores.feedback.add_vote(key, reply, Vote.UP, VoteSource.COMMAND)
+        await stores.feedback.correct(key, reply, "Lovelace would say more", as_option=True)
     await stores.say(ADA, "engines", "An engine hums.", MessageKind.QUOTE)
     await stores.say(ADA, "engines", "An engine hums on.", MessageKind.QUOTE)
     await stores.say(BOB, "hello", "hi")

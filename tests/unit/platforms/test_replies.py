@@ -19,7 +19,7 @@ def tree(kind: type[QuotesmithError] = QuotesmithError) -> list[type[QuotesmithE
 def test_every_error_has_a_text(kind: type[QuotesmithError]) -> None:
     assert user_text(kind("The sea is closed.")).startswith("The sea is closed.")
     assert user_text(kind())
-    nearest = next(step for step in kind.__mro__ if step in replies._ADDED)
+    nearest = next(step for step in kind.__mro__ if step in replies._OUR_FAULT)
     assert nearest is not QuotesmithError or kind is QuotesmithError, f"{kind.__name__} is mapped by nothing of its own"
 
 

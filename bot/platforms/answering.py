@@ -1,0 +1,156 @@
+"""Answers accepted requests, many at a time, on one platform: from the model to the chat, over restarts too."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from bot.chat.messages import Platform
+from bot.chat.ports import AcceptedJob, Outbox, PendingReply, Unfinished
+from bot.chat.replies import Reply
+from bot.chat.service import ChatService
+from bot.errors import QuotesmithError
+from bot.platforms.address import Address
+from bot.platforms.delivery import Delivery
+from bot.platforms.lanes import Lanes
+from bot.platforms.outlet import Button, Outlet, again_button
+from bot.platforms.painter import Painter
+from bot.platforms.posts import Posts
+from bot.platforms.replies import STOPPED, user_text
+
+log = logging.getLogger(__name__)
+
+
+class Answering:
+    """The answers under way on one platform. `clock` gives seconds that never go back."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        service: ChatService,
+        outlet: Outlet,
+        outbox: Outbox,
+        unfinished: Unfinished,
+        clock: Callable[[], float],
+    ) -> None:
+        self._platform = platform
+        self._service = service
+        self._outlet = outlet
+        self._outbox = outbox
+        self._unfinished = unfinished
+        self._clock = clock
+        self._lanes = Lanes(clock)
+        self._jobs: dict[int, tuple[AcceptedJob, asyncio.Task[None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._resumed = self._stopping = False
+        self.delivery = Delivery(outlet, outbox, self._lanes)
+
+    # -- jobs -------------------------------------------------------------------------------------------------------
+
+    def answer(self, job: AcceptedJob, address: Address) -> None:
+        """Begin to answer."""
+        task = self.spawn(self._answer(job, address), f"answering job {job.job_id}")
+        self._jobs[job.job_id] = (job, task)
+        task.add_done_callback(lambda _: self._jobs.pop(job.job_id, None))
+
+    def asker(self, job_id: int) -> str | None:
+        """The person whose request is under way; None when it is over."""
+        found = self._jobs.get(job_id)
+        return found[0].key.user_id if found else None
+
+    def cancel(self, job_id: int) -> None:
+        """Stop answering; the person is told so."""
+        if found := self._jobs.get(job_id):
+            found[1].cancel()
+
+    def of_person(self, user_id: str) -> Sequence[int]:
+        """The jobs under way for a person."""
+        return [job_id for job_id, (job, _) in self._jobs.items() if job.key.user_id == user_id]
+
+    def in_chat(self, chat_id: str) -> int:
+        """How many answers are under way in a chat."""
+        return sum(job.key.chat_id == chat_id for job, _ in self._jobs.values())
+
+    async def resume(self) -> None:
+        """Go on with what an earlier process left behind, once: replies to be shown, and requests to be answered."""
+        if self._resumed:
+            return
+        self._resumed = True
+        pending = await self._outbox.pending([self._platform])
+        left = await self._unfinished.unfinished([self._platform])
+        for reply in pending:
+            self.spawn(self._deliver(reply), f"delivering reply {reply.reply_id}")
+        for job in left:
+            self.answer(job, _address_of(job))
+        if pending or left:
+            log.warning("%s: %d replies and %d requests go on from before", self._platform, len(pending), len(left))
+
+    async def _deliver(self, reply: PendingReply) -> None:
+        await self.delivery.deliver(reply, _address_of(reply.job))
+
+    async def _answer(self, job: AcceptedJob, address: Address) -> None:
+        try:
+            reply = await self._written(job, address)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                ended = self._conclude(job, address, address.texts(STOPPED))
+                self.spawn(ended, f"telling of the end of job {job.job_id}")
+            raise
+        except QuotesmithError as error:
+            if not self._stopping:
+                await self._conclude(job, address, user_text(error, address.texts))
+        except Exception:
+            log.exception("job %d ended unexpectedly", job.job_id)
+            await self._conclude(job, address, address.texts("error-unexpected"))
+        else:
+            self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
+            await self.delivery.deliver(PendingReply(job, reply.message_id, reply.text, 0), address)
+
+    async def _written(self, job: AcceptedJob, address: Address) -> Reply:
+        """Let the service write, and show how it grows."""
+        posts = Posts(self._outlet, self._outbox, job, address)
+        await posts.load()
+        reply: Reply | None = None
+        painter = Painter(self._outlet, posts, self._lanes, address, job.job_id, self._clock)
+        async with painter, aclosing(self._service.answer(job)) as events:
+            async for event in events:
+                painter.take(event)
+                reply = event if isinstance(event, Reply) else reply
+        assert reply is not None  # the service ends with a Reply or an error
+        return reply
+
+    async def _conclude(self, job: AcceptedJob, address: Address, text: str) -> None:
+        buttons: list[Button] = again_button(address.texts, job.job_id)
+        await self.delivery.conclude(job, address, text, buttons)
+
+    # -- all that runs ----------------------------------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Let something run beside everything else, until it ends or the bot stops."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def stop(self, within_s: float) -> None:
+        """Let what is under way finish within that time, and park the rest for the next start."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+
+
+def _address_of(job: AcceptedJob) -> Address:
+    return Address.from_json(job.address) if job.address else Address(job.key.chat_id, job.key.user_id)

@@ -1,0 +1,110 @@
+"""Brings finished texts to people: a reply until its platform has confirmed it, anything else as well as it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+
+from bot.chat.ports import AcceptedJob, Outbox, PendingReply
+from bot.errors import StorageError
+from bot.platforms.address import Address
+from bot.platforms.lanes import Lanes
+from bot.platforms.outlet import Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone, reply_buttons
+from bot.platforms.posts import Posts
+from bot.platforms.splitting import split
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+_MOST_DEFECTS = 5  # attempts that end in an error that nobody foresaw
+_SAYINGS = 3  # attempts at a sentence that is no reply
+_LONGEST_WAIT_S = 60.0  # for a chat that is closed for longer, such a sentence is not kept
+
+
+class Delivery:
+    """The way of one platform's texts to its chats."""
+
+    def __init__(self, outlet: Outlet, outbox: Outbox, lanes: Lanes, first_pause_s: float = FIRST_PAUSE_S) -> None:
+        self._outlet = outlet
+        self._outbox = outbox
+        self._lanes = lanes
+        self._first_pause_s = first_pause_s
+
+    async def deliver(self, reply: PendingReply, address: Address) -> None:
+        """Show a reply, as often as it takes; what cannot be shown at all is given up, with the reason on record."""
+        posts = Posts(self._outlet, self._outbox, reply.job, address)
+        buttons = reply_buttons(address.texts, reply.reply_id, reply.job.job_id)
+        pause_s, defects = self._first_pause_s, 0
+        while True:
+            try:
+                await self._show(posts, address, reply.text, buttons)
+                return await self._outbox.confirm(reply.reply_id)
+            except ChatGone as error:
+                log.warning("a reply in chat %s cannot be shown and is given up: %s", address.chat_id, error)
+                return await self._outbox.give_up(reply.reply_id, str(error))
+            except ChatCooldown as error:
+                self._lanes.close_for(address.chat_id, error.retry_s)
+            except (ChatUnreachable, PostGone, StorageError) as error:
+                log.warning("a reply in chat %s is tried again in %g s: %s", address.chat_id, pause_s, error)
+                await self._note(reply, str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            except Exception as error:  # a defect of ours; it may lie in this text, or in a passing state
+                log.exception("a reply in chat %s was not shown", address.chat_id)
+                defects += 1
+                if defects == _MOST_DEFECTS:
+                    return await self._outbox.give_up(reply.reply_id, f"{type(error).__name__}: {error}")
+                await asyncio.sleep(pause_s)
+
+    async def conclude(self, job: AcceptedJob, address: Address, text: str, buttons: Sequence[Button]) -> None:
+        """Say in place of a reply why there is none."""
+        posts = Posts(self._outlet, self._outbox, job, address)
+        for _ in range(_SAYINGS):
+            try:
+                return await self._show(posts, address, text, buttons)
+            except ChatCooldown as error:
+                self._lanes.close_for(address.chat_id, error.retry_s)
+            except (ChatGone, ChatUnreachable, PostGone, StorageError) as error:
+                log.info("the end of job %d was not shown: %s", job.job_id, error)
+                await asyncio.sleep(self._first_pause_s)
+        return None
+
+    async def say(self, address: Address, text: str, buttons: Sequence[Button] = ()) -> str | None:
+        """Say something that answers no job; returns the message's id, None when it could not be said.
+
+        Where a repeated create makes a second message, it is not repeated if the first may have arrived.
+        """
+        nonce = secrets.token_hex(12)
+        for _ in range(_SAYINGS):
+            if self._lanes.closed_s(address.chat_id) > _LONGEST_WAIT_S:
+                break
+            try:
+                async with self._lanes.reply(address.chat_id):
+                    return await self._outlet.create(address, text, buttons, nonce)
+            except ChatCooldown as error:
+                self._lanes.close_for(address.chat_id, error.retry_s)
+            except ChatUnreachable as error:
+                log.info("a sentence in chat %s was not said: %s", address.chat_id, error)
+                if not self._outlet.creates_once(address):
+                    break
+                await asyncio.sleep(self._first_pause_s)
+            except (ChatGone, PostGone) as error:
+                log.info("a sentence in chat %s cannot be said: %s", address.chat_id, error)
+                break
+        return None
+
+    async def _show(self, posts: Posts, address: Address, text: str, buttons: Sequence[Button]) -> None:
+        async with self._lanes.reply(address.chat_id):
+            await posts.load()
+            parts = split(text, self._outlet.limit)
+            for number, part in enumerate(parts):
+                last = number == len(parts) - 1
+                await posts.put(number, part, buttons if last else ())
+
+    async def _note(self, reply: PendingReply, reason: str) -> None:
+        try:
+            await self._outbox.try_later(reply.reply_id, reason)
+        except StorageError as error:
+            log.warning("an attempt at a reply is not on record: %s", error)

@@ -1,0 +1,168 @@
+# Was Quotesmith sagt, auf Deutsch.
+
+waiting = { $position ->
+    [1] als Nächstes an der Reihe
+    [2] an zweiter Stelle
+    [3] an dritter Stelle
+    [4] an vierter Stelle
+    [5] an fünfter Stelle
+   *[other] an { $position }. Stelle
+}
+waiting-about = { waiting }, etwa { $seconds } s
+thinking = ich denke nach …
+stopped = Abgebrochen.
+stopped-already = Das ist schon vorbei.
+started-over = Ein neues Gespräch: An das bisher Gesagte denke ich nicht mehr.
+inline-title = Ein Spruch zu { $keyword }
+inline-hint = Schreib, wovon der Spruch handeln soll.
+
+button-good = 👍 gut
+button-bad = 👎 schlecht
+button-again = 🔁 noch einer
+button-stop = ✖ abbrechen
+button-off_topic = am Thema vorbei
+button-repeats = wiederholt sich
+button-unkind = unfreundlich oder gefährlich
+button-other = etwas anderes
+button-better = ✏️ besser sagen
+better-title = Besser sagen
+better-label = Was hättest du lieber gelesen?
+
+voted-up = Danke, als gut vermerkt.
+voted-down = Danke, als schlecht vermerkt.
+vote-withdrawn = Zurückgenommen; ein weiterer Druck stimmt wieder ab.
+ask-why = Danke, als schlecht vermerkt. Was war falsch?
+complained = Danke, das hilft.
+ask-better = Antworte auf diese Nachricht mit dem Wortlaut, den du lieber gelesen hättest. [№{ $reply }]
+corrected = Danke, dein Wortlaut steht nun neben der Antwort.
+
+help =
+    Was ich tue:
+    /quote STICHWORT: ein Spruch zu allem Möglichen, etwa /quote Mut
+    /chat TEXT: rede mit mir; ebenso eine Nachricht hier im Privaten, anderswo eine Erwähnung oder Antwort
+    /new: ein neues Gespräch beginnen
+    /privacy: was ich speichere, und deine Rechte
+    /consent on, /consent off: ob deine Worte ein besseres Modell trainieren dürfen
+    /mydata show, /mydata export: was ich über dich speichere
+    /forget me: es löschen
+    Die Knöpfe unter einer Antwort und Reaktionen darauf sagen mir, ob sie gut war.
+    Ein Spruch darf mit #short, #long, #calm oder #daring enden.
+help-operator =
+    Für Betreiber: /stats, /model list, /model use NAME, /announce on, /announce off
+welcome =
+    Hallo, ich bin Quotesmith: Ich schreibe Sprüche und plaudere, mit einem kleinen Sprachmodell auf dem Rechner meines Betreibers.
+    Versuch /quote Mut, oder schreib mir einfach. /help nennt den Rest, /privacy sagt, was ich speichere.
+command-quote = ein Spruch zu einem Stichwort
+command-chat = rede mit mir
+command-new = ein neues Gespräch beginnen
+command-help = was ich kann
+command-cancel = abbrechen, was ich für dich schreibe
+command-privacy = was ich speichere, und deine Rechte
+command-consent = ob deine Worte ein besseres Modell trainieren dürfen
+command-consent-on = ja, meine Worte dürfen ein besseres Modell trainieren
+command-consent-off = nein, meine Worte bleiben aus dem Training heraus
+command-mydata = was ich über dich speichere
+command-mydata-show = zählen, was über dich gespeichert ist
+command-mydata-export = alles über dich Gespeicherte als Datei
+command-forget = löschen, was ich über dich speichere
+command-forget-me = alles löschen, was über dich gespeichert ist
+command-stats = was der Bot tut, für Betreiber
+command-model = die Modelle, für Betreiber
+command-model-list = die Modelle nennen
+command-model-use = von nun an mit einem anderen Modell antworten
+command-announce = ob dieser Chat Änderungen erfährt, für Betreiber
+command-announce-on = diesem Chat sagen, was sich am Bot ändert
+command-announce-off = diesem Chat nichts sagen
+option-keyword = wovon der Spruch handelt
+option-style = wie der Spruch sein soll
+option-private = niemandem außer dir zeigen
+option-text = was du sagen möchtest
+option-name = der Name eines Modells
+style-short = kurz
+style-long = lang
+style-calm = ruhig
+style-daring = gewagt
+
+privacy =
+    Was du mir schreibst und was ich antworte, wird gespeichert, damit ein Gespräch weitergehen kann, mit deiner { $platform }-Kennung und ohne Namen. Der Betreiber dieses Bots bewahrt es { $encrypted ->
+        [yes] verschlüsselt
+       *[no] unverschlüsselt
+    } auf einem eigenen Rechner auf; nichts davon geht anderswohin.
+    Nichts von dir trainiert ein Modell, wenn du nicht /consent on sagst; /consent off nimmt das zurück. { $training }
+    /mydata show zählt, was über dich gespeichert ist, /mydata export gibt es dir, /forget me löscht es.
+privacy-telegram = Mit Zustimmung ist das unser privater Chat; nie, was in Gruppen gesagt wird.
+privacy-discord = Mit Zustimmung ist das, was du als Option eines Befehls eingibst, und meine Antworten samt den Stimmen dazu; nie deine Nachrichten.
+privacy-discord-permitted = Mit Zustimmung ist das, was du mir in Befehlen und Nachrichten schreibst, und meine Antworten samt den Stimmen dazu. Der Betreiber hat diese Erlaubnis vermerkt: { $reference }
+privacy-console = Mit Zustimmung ist das, was du hier eingibst.
+consent-given = Vermerkt: Was du von nun an schreibst, darf ein besseres Modell trainieren. { $training } /consent off nimmt es zurück.
+consent-withdrawn = Vermerkt: Nichts, was du geschrieben hast oder schreibst, wird von nun an Teil eines Trainingssatzes.
+mydata = Über dich gespeichert: { $messages ->
+        [one] 1 Nachricht
+        *[other] { $messages } Nachrichten
+    }, { $replies ->
+        [one] 1 Antwort
+        *[other] { $replies } Antworten
+    }, { $votes ->
+        [one] eine Stimme zu 1 Antwort
+        *[other] Stimmen zu { $votes } Antworten
+    }, { $corrections ->
+        [one] 1 Verbesserung
+        *[other] { $corrections } Verbesserungen
+    }. { $consents ->
+        [yes] Du hast zugestimmt, dass deine Worte ein Modell trainieren dürfen.
+       *[no] Dem Training hast du nicht zugestimmt.
+    }
+mydata-nothing = Über dich ist nichts gespeichert.
+mydata-file = Alles, was über dich gespeichert ist.
+forgotten = Gelöscht: { $messages ->
+        [one] 1 Nachricht
+        *[other] { $messages } Nachrichten
+    } und { $votes ->
+        [one] 1 Stimme
+        *[other] { $votes } Stimmen
+    }. Nur deine Kennung bleibt, damit sich findet, was daraus gemacht wurde.
+forgotten-nothing = Über dich war nichts gespeichert.
+error-only-in-private = Das bleibt zwischen uns: Schreib es mir im privaten Chat.
+
+error-only-operators = Das dürfen nur die Betreiber des Bots; ihre Kennungen stehen in seinen Einstellungen.
+stats =
+    Es antwortet { $model }. Personen: { $people }, Gespräche: { $conversations }.
+    Sprüche: { $quotes }, Antworten: { $replies }, gute Stimmen: { $votes_up }, schlechte: { $votes_down }.
+    Anfragen: { $done } erledigt, { $failed } gescheitert, { $cancelled } abgebrochen, { $running } in Arbeit.
+    Vorausgeschriebene Sprüche: { $pooled_quotes }; geschriebene Token: { $tokens_written }.
+model-list = Modelle (mit ▸ das, das antwortet):
+    { $names }
+model-used = Von nun an antwortet { $model }.
+announce-model = Von nun an antwortet ein neues Modell: { $model }.
+announcing = Dieser Chat erfährt von nun an, was sich am Bot ändert.
+not-announcing = Dieser Chat erfährt von nun an nichts.
+
+error-only-text = Ich kann nur Text lesen.
+our-fault = Der Betreiber des Bots findet mit `quotesmith doctor` mehr heraus.
+error-unexpected = Im Bot ging etwas schief; versuch es noch einmal, und sag es seinem Betreiber, wenn es zweimal geschieht.
+error-message-empty = Eine Nachricht braucht etwas Text.
+error-message-too-long = Eine Nachricht darf höchstens { $most } Zeichen haben; diese hat { $found }.
+error-keyword-empty = Ein Spruch braucht ein Stichwort, zum Beispiel: /quote Mut
+error-keyword-too-long = Ein Stichwort darf höchstens { $most } Zeichen haben; dieses hat { $found }.
+error-quote-of-what = Sag, wovon der Spruch handeln soll: /quote Mut.
+error-unknown-command = Einen Befehl /{ $name } gibt es nicht; es gibt { $known }.
+error-unknown-command-near = Einen Befehl /{ $name } gibt es nicht; meinst du { $near }?
+error-choose = Sag /{ $command } { $allowed }.
+error-nothing-to-vote-on = Noch gibt es keine Antwort zum Abstimmen.
+error-no-such-reply = Eine solche Antwort des Bots zum Abstimmen gibt es nicht.
+error-gone = Was hier gefragt wurde, ist nicht mehr gespeichert und lässt sich nicht noch einmal beantworten.
+error-only-who-asked = Um eine andere Antwort kann nur bitten, wer gefragt hat.
+error-stop-not-yours = Abbrechen kann nur, wer gefragt hat.
+error-not-your-question = Das kann nur beantworten, wer abgestimmt hat.
+error-unknown-button = Dieser Knopf gehört zu einer anderen Version des Bots.
+error-queue-full = Der Bot ist beschäftigt: { $waiting } Anfragen warten schon. Versuch es in einer Minute wieder.
+error-person-waits = Du wartest schon auf { $waiting } Antworten, mehr sind nicht erlaubt. Lass erst eine fertig werden.
+error-chat-waits = Dieser Chat wartet schon auf { $waiting } Antworten, mehr sind nicht erlaubt. Versuch es in einer Minute wieder.
+error-too-fast = Das waren mehr als { $most } Anfragen in einer Minute; versuch es in { $seconds } s wieder.
+error-chat-too-fast = Dieser Chat hat mehr als { $most } Anfragen in einer Minute gestellt; versuch es in { $seconds } s wieder.
+error-denied = Der Betreiber des Bots lässt mich dir nicht antworten.
+error-not-allowed = Der Betreiber des Bots lässt mich nur an ausgewählten Orten antworten, und dies ist keiner davon.
+error-quiet = In jenem Chat bin ich still; schreib mir privat.
+error-deadline = Die Antwort war nach { $seconds } Sekunden nicht fertig; versuch es noch einmal.
+error-no-words = Diesmal fand das Modell keine passenden Worte; versuch es noch einmal oder sag es anders.
+error-stopping = Der Bot wird gerade neu gestartet; versuch es in einer Minute wieder.
