@@ -74,6 +74,11 @@ class Answering:
         """How many answers are under way in a chat."""
         return sum(job.key.chat_id == chat_id for job, _ in self._jobs.values())
 
+    @property
+    def busy(self) -> bool:
+        """Something is under way."""
+        return bool(self._tasks)
+
     async def resume(self) -> None:
         """Go on with what an earlier process left behind, once: replies to be shown, and requests to be answered."""
         if self._resumed:

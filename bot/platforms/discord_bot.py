@@ -165,8 +165,10 @@ class DiscordBot:
     async def reacted(self, payload: discord.RawReactionActionEvent, before: Vote, after: Vote) -> None:
         """Somebody reacted to a message, or took a reaction back."""
         user, channel, post = str(payload.user_id), str(payload.channel_id), str(payload.message_id)
-        with suppress(QuotesmithError):  # a reply that was erased meanwhile
+        try:
             await self._desk.presses.react(user, channel, post, before, after)
+        except QuotesmithError as error:  # such as a reply that was erased meanwhile
+            log.info("a reaction on Discord is no vote: %s", error)
 
     async def _show(self, incoming: Incoming, outcome: Outcome) -> None:
         """The outcome of a command that was typed as a message."""

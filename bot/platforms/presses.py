@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.chat.messages import Complaint, ConversationKey, Platform, Vote, VoteSource
-from bot.chat.ports import AcceptedJob, Outbox, PlatformRecords, SeenBefore
+from bot.chat.ports import AcceptedJob, Outbox, PlatformRecords, SeenBefore, ShownReply
 from bot.chat.service import ChatService
 from bot.errors import InputError
 from bot.platforms.access import Verdict
@@ -16,6 +18,8 @@ from bot.platforms.catalogue import Texts
 from bot.platforms.incoming import Incoming
 from bot.platforms.outlet import Button, Press
 from bot.platforms.replies import STOPPED, THANKS_DOWN, THANKS_UP
+
+_NEW_MESSAGE_S = 1.0
 
 
 class FollowUp(StrEnum):
@@ -90,8 +94,22 @@ class Presses:
         if self._admission.lists.verdict(user_id, (chat_id,), private=True) is not Verdict.YES:
             return
         shown = await self._outbox.shown(self._platform, chat_id, post_id)
-        if shown is None or shown.reply_id is None:
-            return
+        if shown is not None and shown.reply_id is not None:
+            await self._count_reaction(shown, user_id, before, after)
+        elif self._answering.busy:
+            # It may be to a message that the platform has shown, and not told us the id of yet.
+            later = self._react_later(user_id, chat_id, post_id, before, after)
+            self._answering.spawn(later, "a reaction to a new message")
+
+    async def _react_later(self, user_id: str, chat_id: str, post_id: str, before: Vote, after: Vote) -> None:
+        await asyncio.sleep(_NEW_MESSAGE_S)
+        shown = await self._outbox.shown(self._platform, chat_id, post_id)
+        if shown is not None and shown.reply_id is not None:
+            with suppress(InputError):  # the reply was erased meanwhile
+                await self._count_reaction(shown, user_id, before, after)
+
+    async def _count_reaction(self, shown: ShownReply, user_id: str, before: Vote, after: Vote) -> None:
+        assert shown.reply_id is not None
         key = ConversationKey(self._platform, shown.key.chat_id, shown.key.thread_id, user_id)
         if after is not Vote.NONE:
             await self._service.vote(key, after, VoteSource.REACTION, message_id=shown.reply_id)
