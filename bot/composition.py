@@ -225,7 +225,7 @@ def _discord(bot: Bot, announcers: Announcers, report: Callable[[str], None]) ->
     from bot.platforms.discord_bot import DiscordBot, use_endpoints
     from bot.platforms.discord_outlet import DiscordOutlet
 
-    settings, token = bot.settings, _token(bot.settings.secrets.discord_token, "DISCORD_TOKEN")
+    settings, token = bot.settings, token_of(bot.settings, Platform.DISCORD)
     use_endpoints(settings.discord.api_base, settings.discord.gateway_url)
     outlet = DiscordOutlet()
     desk = _desk(bot, Platform.DISCORD, outlet, settings.discord, announcers)
@@ -237,7 +237,7 @@ def _telegram(bot: Bot, announcers: Announcers, report: Callable[[str], None]) -
     from bot.platforms.telegram_bot import TelegramBot, make_bot
     from bot.platforms.telegram_outlet import TelegramOutlet
 
-    settings, token = bot.settings, _token(bot.settings.secrets.telegram_token, "TELEGRAM_TOKEN")
+    settings, token = bot.settings, token_of(bot.settings, Platform.TELEGRAM)
     library = make_bot(token, settings.telegram.base_url)
     outlet = TelegramOutlet(library)
     desk = _desk(bot, Platform.TELEGRAM, outlet, settings.telegram, announcers)
@@ -270,7 +270,9 @@ def _desk(
     return FrontDesk(platform, outlet, bot.service, records, chosen, bot.operations, announcers)
 
 
-def _token(secret: SecretStr | None, variable: str) -> str:
+def token_of(settings: Settings, platform: Platform) -> str:
+    """The token that the platform knows the bot by. Raises SettingsError when it is not set."""
+    secret: SecretStr | None = getattr(settings.secrets, f"{platform}_token")
     if secret is None:
-        raise SettingsError(f"{variable} is not set: put it into .env or the environment.")
+        raise SettingsError(f"{platform.upper()}_TOKEN is not set: put it into .env or the environment.")
     return secret.get_secret_value()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from bot.chat.generation import TextDelta
+from bot.chat.messages import Platform
 from bot.chat.model import Model
 from bot.chat.prompts import quote_request
 from bot.chat.quotes import finished_quote
 from bot.cli import session
 from bot.cli.session import JsonOption
 from bot.composition import client_limits, open_database, open_store, worker_options
-from bot.errors import GenerationError, QuotesmithError
+from bot.errors import GenerationError, PlatformRefused, PlatformUnreachable, QuotesmithError
 from bot.inference.worker_client import WorkerClient
 from bot.models.disk import free_disk
 from bot.models.folder import model_header
@@ -49,7 +50,7 @@ class Check:
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Check settings, database, model and disk; exit code 1 if anything is wrong."""
+    """Check settings, database, model, platforms and disk; exit code 1 if anything is wrong."""
     checks = session.run(_report(json))
     if json:
         session.show_json({"ok": all(check.ok for check in checks), "checks": checks})
@@ -78,8 +79,9 @@ async def _checks() -> AsyncIterator[Check]:
         yield check
     async for check in _model(settings):
         yield check
-    for check in (*_tokens(settings), _disk(settings)):
+    async for check in _platforms(settings):
         yield check
+    yield _disk(settings)
 
 
 async def _database(settings: Settings) -> AsyncIterator[Check]:
@@ -156,19 +158,33 @@ async def _answer(settings: Settings, model: Model, worker: WorkerClient) -> str
     return quote
 
 
-def _tokens(settings: Settings) -> list[Check]:
-    checks = []
+async def _platforms(settings: Settings) -> AsyncIterator[Check]:
     for field, (variable, form, in_words_) in _TOKEN_FORMS.items():
         secret = getattr(settings.secrets, field)
         name = variable.partition("_")[0].lower()
         if secret is None:
-            checks.append(Check(name, True, f"{variable} is not set"))
+            yield Check(name, True, f"{variable} is not set")
         elif re.fullmatch(form, secret.get_secret_value()):
-            checks.append(Check(name, True, f"{variable} has the form of a token"))
+            yield await _platform(name, secret.get_secret_value(), settings)
         else:
             advice = f"Copy it again: it is {in_words_}."
-            checks.append(Check(name, False, f"{variable} does not have the form of a token", advice))
-    return checks
+            yield Check(name, False, f"{variable} does not have the form of a token", advice)
+
+
+async def _platform(name: str, token: str, settings: Settings) -> Check:
+    """Whether the platform takes the token."""
+    from bot.platforms.checks import check_discord, check_telegram
+
+    try:
+        if name == Platform.DISCORD:
+            facts = await check_discord(token, settings.discord.api_base, settings.discord.gateway_url)
+        else:
+            facts = await check_telegram(token, settings.telegram.base_url)
+    except PlatformRefused as error:
+        return Check(name, False, str(error), "Copy the token again, or make a new one.")
+    except PlatformUnreachable as error:
+        return Check(name, False, str(error), "Look at this machine's network; the bot keeps trying by itself.")
+    return Check(name, True, f"{facts.name}; {facts.detail}", facts.advice)
 
 
 def _disk(settings: Settings) -> Check:

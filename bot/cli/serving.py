@@ -15,7 +15,7 @@ from bot.chat.messages import Platform
 from bot.chat.replies import Reply, ReplyEvent
 from bot.cli import session
 from bot.cli.session import JsonOption
-from bot.composition import Bot, open_bot, platform_clients, writing_ahead
+from bot.composition import Bot, open_bot, platform_clients, token_of, writing_ahead
 from bot.errors import GenerationError, InputError
 from bot.platforms.console import Console, console_key
 from bot.platforms.screen import printable
@@ -40,6 +40,8 @@ def run(
         raise typer.Exit(session.run(_terminal(settings)))
     if Platform.CONSOLE in platforms:
         raise InputError("The terminal chat is served alone: leave out --platform console, or all others.")
+    for one in platforms:
+        token_of(settings, one)  # before anything is loaded
     raise typer.Exit(session.run(_platforms(settings, platforms)))
 
 

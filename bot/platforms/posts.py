@@ -24,7 +24,7 @@ class Posts:
         self._job = job
         self._address = address
         self._ids: list[str] = []
-        self._lost = ""  # the message that somebody deleted: what takes its place is no repetition of it
+        self._lost: dict[int, str] = {}  # messages that somebody deleted: what takes their place repeats nothing
 
     async def load(self) -> None:
         """Find the messages that were made before, also by a process that is gone."""
@@ -60,12 +60,13 @@ class Posts:
         try:
             await self._outlet.edit(self._address, self._ids[part], text, buttons)
         except PostGone:
-            self._lost = self._ids[part]
+            self._lost[part] = self._ids[part]
             return False
         return True
 
     async def _create(self, part: int, text: str, buttons: Sequence[Button]) -> None:
-        nonce = hashlib.sha256(f"{self._job.job_id} {part} {self._lost}".encode()).hexdigest()[:_NONCE_CHARS]
+        identity = f"{self._job.job_id} {part} {self._lost.get(part, '')}"
+        nonce = hashlib.sha256(identity.encode()).hexdigest()[:_NONCE_CHARS]
         post_id = await self._outlet.create(self._address, text, buttons, nonce)
         self._ids[part : part + 1] = [post_id]
         key = self._job.key

@@ -78,6 +78,7 @@ class Presses:
         if what is Press.STOP:
             return Pressed(self._stop(incoming, number, texts))
         if what is Press.BETTER:
+            _check_voter(incoming.key, more)
             return Pressed("", FollowUp.BETTER, number)
         if what is Press.WHY:
             return await self._complain(incoming.key, number, more, texts)
@@ -126,8 +127,7 @@ class Presses:
 
     async def _complain(self, key: ConversationKey, reply_id: int, said: str, texts: Texts) -> Pressed:
         complaint, _, voter = said.partition(":")
-        if voter and voter != key.user_id:
-            raise InputError("Only who voted can answer that.", "not-your-question")
+        _check_voter(key, voter)
         if complaint not in set(Complaint):
             raise _unknown_button()
         await self._service.complain(key, Complaint(complaint), VoteSource.BUTTON, reply_id)
@@ -148,6 +148,11 @@ def why_buttons(texts: Texts, reply_id: int, voter: str = "") -> list[Button]:
     suffix = f":{voter}" if voter else ""
     whys = [Button(texts(f"button-{one}"), f"{Press.WHY}:{reply_id}:{one}{suffix}") for one in Complaint]
     return [*whys, Button(texts("button-better"), f"{Press.BETTER}:{reply_id}{suffix}")]
+
+
+def _check_voter(key: ConversationKey, voter: str) -> None:
+    if voter and voter != key.user_id:
+        raise InputError("Only who voted can answer that.", "not-your-question")
 
 
 def _parsed(data: str) -> tuple[Press, int, str]:

@@ -34,9 +34,9 @@ class PlatformClient(Protocol):
 class Backoff:
     """How long to wait before the next attempt. `clock` gives seconds that never go back."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], first_pause_s: float = FIRST_PAUSE_S) -> None:
         self._clock = clock
-        self._pause_s = FIRST_PAUSE_S
+        self._first_pause_s = self._pause_s = first_pause_s
         self._connected_at: float | None = None
 
     def connected(self) -> None:
@@ -46,7 +46,7 @@ class Backoff:
     def next_pause_s(self) -> float:
         """Seconds to wait now: twice as long after each failure, from the start again after a while without."""
         if self._connected_at is not None and self._clock() - self._connected_at >= _SETTLED_S:
-            self._pause_s = FIRST_PAUSE_S
+            self._pause_s = self._first_pause_s
         self._connected_at = None
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
         return pause_s
@@ -56,9 +56,13 @@ async def serve(
     clients: Sequence[PlatformClient],
     report: Callable[[str], None],
     clock: Callable[[], float],
+    first_pause_s: float = FIRST_PAUSE_S,
 ) -> None:
     """Serve all platforms until cancelled, or until none is left: a refused one stays out, the others go on."""
-    tasks = [asyncio.create_task(_keep(client, report, clock), name=str(client.platform)) for client in clients]
+    tasks = [
+        asyncio.create_task(_keep(client, report, Backoff(clock, first_pause_s)), name=str(client.platform))
+        for client in clients
+    ]
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -72,8 +76,7 @@ async def stop(desks: Sequence[FrontDesk], within_s: float) -> None:
     await asyncio.gather(*(desk.stop(within_s) for desk in desks))
 
 
-async def _keep(client: PlatformClient, report: Callable[[str], None], clock: Callable[[], float]) -> None:
-    backoff = Backoff(clock)
+async def _keep(client: PlatformClient, report: Callable[[str], None], backoff: Backoff) -> None:
     last_said = ""
     while True:
         try:
@@ -88,7 +91,7 @@ async def _keep(client: PlatformClient, report: Callable[[str], None], clock: Ca
             log.exception("serving %s failed", client.platform)
             reason = f"{client.platform.capitalize()} sent something that was not understood."
         pause_s = backoff.next_pause_s()
-        if reason != last_said or pause_s == FIRST_PAUSE_S:  # the same line every minute tells nobody anything
+        if reason != last_said or pause_s <= FIRST_PAUSE_S:  # the same line every minute tells nobody anything
             report(f"{reason} Trying again in {pause_s:g} s.")
             last_said = reason
         await asyncio.sleep(pause_s)

@@ -33,7 +33,7 @@ class People(PersonalData):
                 return _NOTHING
             present = _messages(person).where(Message.text != "").subquery()
             by_role = await session.execute(select(present.c.role, func.count()).group_by(present.c.role))
-            counts: dict[Role, int] = dict(by_role.tuples().all())
+            counts: dict[Role, int] = dict(by_role.all())
             votes = select(func.count(Vote.message_id.distinct())).where(Vote.person_id == person.id)
             corrections = select(func.count(Correction.id)).where(Correction.person_id == person.id)
             return DataOverview(

@@ -43,7 +43,13 @@ def test_every_dependency_has_one_tested_version() -> None:
 
 def test_every_dependency_of_the_bot_is_imported() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "bot").rglob("*.py"))
-    modules = {"python-dotenv": "dotenv", "llama-cpp-python": "llama_cpp", "aiosqlite": r"sqlite\+aiosqlite"}
+    modules = {
+        "aiosqlite": r"sqlite\+aiosqlite",
+        "discord.py": "import discord",
+        "llama-cpp-python": "llama_cpp",
+        "python-dotenv": "dotenv",
+        "python-telegram-bot": "from telegram import",
+    }
     for entry in PROJECT["dependencies"]:
         name = re.split(r"[\[<>=]", entry)[0]
         assert re.search(modules.get(name, rf"(import|from) {name.replace('-', '_')}\b"), source), name

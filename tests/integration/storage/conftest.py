@@ -16,9 +16,11 @@ from bot.chat.ports import GenerationRecord
 from bot.storage.consents import Consents
 from bot.storage.conversations import SqlConversations
 from bot.storage.database import Database
+from bot.storage.deliveries import Deliveries
 from bot.storage.feedback import SqlFeedback
 from bot.storage.jobs import SqlJobLedger
 from bot.storage.people import People
+from bot.storage.platform_records import SqlPlatformRecords
 from bot.storage.quote_pool import SqlQuotePool
 
 KEY = bytes(range(32))
@@ -45,6 +47,8 @@ class Stores:
     pool: SqlQuotePool
     people: People
     consents: Consents
+    records: SqlPlatformRecords
+    outbox: Deliveries
 
     async def say(self, key: ConversationKey, text: str, reply: str, kind: MessageKind = MessageKind.CHAT) -> int:
         """A request and its reply; returns the reply's id."""
@@ -58,10 +62,12 @@ def stores_over(database: Database) -> Stores:
         database,
         SqlJobLedger(database, may_train=lambda key, kind, as_option: True),
         SqlConversations(database),
-        SqlFeedback(database),
+        SqlFeedback(database, may_train=lambda key, kind, as_option: as_option),
         SqlQuotePool(database),
         People(database),
         Consents(database),
+        SqlPlatformRecords(database),
+        Deliveries(database),
     )
 
 

@@ -284,7 +284,7 @@ async def test_the_model_sees_the_conversation_and_nobody_elses() -> None:
     assert bench.store.states == [JobState.DONE] * 3
 
 
-@pytest.mark.parametrize(("text", "why"), [(" \n", "needs some text"), ("x" * 4001, "at most 4000 .* has 4001")])
+@pytest.mark.parametrize(("text", "why"), [(" \n", "needs some text"), ("x" * 10_001, "at most 10000 .* has 10001")])
 async def test_an_unusable_message_is_refused_and_leaves_no_trace(text: str, why: str) -> None:
     bench = Bench()
     with pytest.raises(InputError, match=why):

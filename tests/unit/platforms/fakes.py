@@ -1,0 +1,164 @@
+"""A chat platform and an outbox in memory, which keep the promises of their ports and fail when a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bot.chat.messages import ConversationKey, MessageKind, Platform
+from bot.chat.ports import AcceptedJob, PendingReply, Place, ShownReply
+from bot.platforms.address import Address
+from bot.platforms.outlet import Button, ChatCooldown, ChatUnreachable, PostGone
+
+Fault = Literal["cooldown", "lost", "unanswered", "gone"]
+KEY = ConversationKey(Platform.TELEGRAM, "lobby", "", "ada")
+ADDRESS = Address("lobby", "ada")
+
+
+def job_of(number: int = 1, key: ConversationKey = KEY) -> AcceptedJob:
+    """A request that is on record."""
+    return AcceptedJob(number, number, key, MessageKind.CHAT, "hello", None, ADDRESS.to_json())
+
+
+@dataclass(slots=True)
+class Post:
+    """A message of the bot as people see it."""
+
+    text: str
+    buttons: list[str]
+    nonce: str
+
+
+@dataclass(slots=True)
+class FakeOutlet:
+    """Chats as lists of messages. `faults` are used up from the front, one for each create or edit.
+
+    "cooldown" and "lost" change nothing, "unanswered" does what was asked and says that it failed, "gone" deletes the
+    message that is to be changed.
+    """
+
+    limit: int = 100
+    typing_s: float = 4.0
+    edit_s: float = 0.0
+    private_edit_s: float = 0.0
+    draft_s: float = 0.0
+    remembers_nonces: bool = False
+    has_drafts: bool = False
+    chats: dict[str, dict[str, Post]] = field(default_factory=dict)
+    drafted: list[str] = field(default_factory=list)
+    typed: int = 0
+    seen: list[str] = field(default_factory=list)  # every text that ever stood in a message
+    faults: list[Fault] = field(default_factory=list)
+    ids: int = 0
+
+    def address_of(self, place: Place) -> Address:
+        return Address(place.chat_id, "")
+
+    def creates_once(self, address: Address) -> bool:
+        return self.remembers_nonces
+
+    def drafts(self, address: Address) -> bool:
+        return self.has_drafts
+
+    async def typing(self, address: Address) -> None:
+        self.typed += 1
+
+    async def draft(self, address: Address, draft_id: int, text: str) -> None:
+        self.drafted.append(text)
+
+    async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
+        await asyncio.sleep(0)
+        fault = self._fault()
+        if fault in ("cooldown", "lost"):
+            raise _error(fault)
+        posts = self.chats.setdefault(address.chat_id, {})
+        known = next((post_id for post_id, post in posts.items() if post.nonce == nonce), None)
+        if known is None or not self.remembers_nonces:
+            self.ids += 1
+            known = str(self.ids)
+            posts[known] = Post("", [], nonce)
+        self._write(posts[known], text, buttons)
+        if fault == "unanswered":
+            raise _error(fault)
+        return known
+
+    async def edit(self, address: Address, post_id: str, text: str, buttons: Sequence[Button]) -> None:
+        await asyncio.sleep(0)
+        fault = self._fault()
+        if fault in ("cooldown", "lost"):
+            raise _error(fault)
+        posts = self.chats.setdefault(address.chat_id, {})
+        if fault == "gone":
+            posts.pop(post_id, None)
+        if post_id not in posts:
+            raise PostGone("deleted")
+        self._write(posts[post_id], text, buttons)
+        if fault == "unanswered":
+            raise _error(fault)
+
+    def texts(self, chat_id: str = "lobby") -> list[str]:
+        """What stands in the chat now."""
+        return [post.text for post in self.chats.get(chat_id, {}).values()]
+
+    def _write(self, post: Post, text: str, buttons: Iterable[Button]) -> None:
+        post.text, post.buttons = text, [button.data for button in buttons]
+        self.seen.append(text)
+
+    def _fault(self) -> Fault | None:
+        return self.faults.pop(0) if self.faults else None
+
+
+def _error(fault: Fault) -> Exception:
+    return ChatCooldown(0.0) if fault == "cooldown" else ChatUnreachable(fault)
+
+
+@dataclass(slots=True)
+class FakeOutbox:
+    """Outbox and Unfinished over dictionaries; survives the parts that use it, as a database does."""
+
+    at: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
+    confirmed: set[int] = field(default_factory=set)
+    given_up: dict[int, str] = field(default_factory=dict)
+    tries: list[str] = field(default_factory=list)
+    waiting: list[PendingReply] = field(default_factory=list)
+    left: list[AcceptedJob] = field(default_factory=list)
+    replies: dict[int, ShownReply] = field(default_factory=dict)
+
+    async def posts(self, job_id: int) -> Sequence[str]:
+        return [post_id for _, (_, post_id) in sorted(self.at.get(job_id, {}).items())]
+
+    async def posted(self, job_id: int, part: int, platform: Platform, chat_id: str, platform_message_id: str) -> None:
+        self.at.setdefault(job_id, {})[part] = (chat_id, platform_message_id)
+
+    async def shown(self, platform: Platform, chat_id: str, platform_message_id: str) -> ShownReply | None:
+        for job_id, parts in self.at.items():
+            if (chat_id, platform_message_id) in parts.values():
+                return self.replies.get(job_id)
+        return None
+
+    async def confirm(self, reply_id: int) -> None:
+        self.confirmed.add(reply_id)
+
+    async def try_later(self, reply_id: int, reason: str) -> None:
+        self.tries.append(reason)
+
+    async def give_up(self, reply_id: int, reason: str) -> None:
+        self.given_up[reply_id] = reason
+
+    async def pending(self, platforms: Collection[Platform]) -> Sequence[PendingReply]:
+        return self.waiting
+
+    async def unfinished(self, platforms: Collection[Platform]) -> Sequence[AcceptedJob]:
+        return self.left
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now

@@ -1,0 +1,210 @@
+"""From an accepted request to the finished reply in the chat: watched, cancelled, failed, parked, resumed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.chat.generation import Queued, TextDelta
+from bot.chat.messages import JobState, Platform
+from bot.chat.ports import PendingReply
+from bot.chat.service import ChatService, ChatStores
+from bot.errors import GenerationError
+from bot.platforms.address import Address
+from bot.platforms.answering import Answering
+from bot.platforms.lanes import Lanes
+from bot.platforms.painter import Painter
+from bot.platforms.posts import Posts
+from bot.settings import ChatSettings, QuoteSettings
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, says
+from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet, job_of
+
+
+@dataclass(slots=True)
+class Bench:
+    """The real service and the real answering between fakes at both ends."""
+
+    store: FakeStore
+    outlet: FakeOutlet
+    outbox: FakeOutbox
+    service: ChatService
+    answering: Answering
+
+    async def ask(self, text: str = "hello", address: Address = ADDRESS) -> int:
+        job = await self.service.accept_chat(KEY, text)
+        self.answering.answer(job, address)
+        return job.job_id
+
+    async def until_quiet(self) -> None:
+        while self.answering.busy:
+            await asyncio.sleep(0)
+
+
+def bench(*scripts: Script, outlet: FakeOutlet | None = None) -> Bench:
+    store, outbox = FakeStore(), FakeOutbox()
+    outlet = outlet or FakeOutlet()
+    stores = ChatStores(store, store, store, store)
+    service = ChatService(MODEL, FakeGenerator(*scripts), stores, ChatSettings(), QuoteSettings(), 60.0)
+    return Bench(store, outlet, outbox, service, Answering(Platform.TELEGRAM, service, outlet, outbox, outbox, Clock()))
+
+
+async def test_a_quick_answer_is_one_message_with_its_buttons() -> None:
+    b = bench(says("Good ", "morning."))
+    job_id = await b.ask()
+    await b.until_quiet()
+    (post,) = b.outlet.chats["lobby"].values()
+    assert post.text == "Good morning." and post.buttons[-1] == f"again:{job_id}"
+    assert b.store.states == [JobState.DONE] and b.outbox.confirmed
+
+
+async def test_a_failed_answer_says_why_and_can_be_asked_for_again() -> None:
+    b = bench([GenerationError("The model found no fitting words this time.")])
+    job_id = await b.ask()
+    await b.until_quiet()
+    (post,) = b.outlet.chats["lobby"].values()
+    assert post.text == "The model found no fitting words this time." and post.buttons == [f"again:{job_id}"]
+
+
+async def test_a_defect_is_admitted_without_a_traceback() -> None:
+    b = bench([ZeroDivisionError("secret detail")])
+    await b.ask()
+    await b.until_quiet()
+    assert b.outlet.texts()[0].startswith("Something went wrong inside the bot")
+
+
+async def test_cancelling_says_so_and_leaves_nothing_half_written() -> None:
+    b = bench([TextDelta("Half a"), Stall()])
+    job_id = await b.ask()
+    while b.store.states != [JobState.RUNNING]:
+        await asyncio.sleep(0)
+    assert b.answering.asker(job_id) == "ada" and list(b.answering.of_person("ada")) == [job_id]
+    b.answering.cancel(job_id)
+    await b.until_quiet()
+    assert b.outlet.texts() == ["Stopped."] and b.store.states == [JobState.CANCELLED]
+    assert b.answering.asker(job_id) is None
+
+
+async def test_stopping_parks_what_is_under_way_and_says_nothing() -> None:
+    b = bench([TextDelta("Half a"), Stall()])
+    await b.ask()
+    while b.store.states != [JobState.RUNNING]:
+        await asyncio.sleep(0)
+    b.service.park()
+    await b.answering.stop(0.0)
+    assert b.store.states == [JobState.ACCEPTED] and b.outlet.texts() == []
+
+
+async def test_the_next_start_goes_on_into_the_same_message() -> None:
+    b = bench(says("Good morning."))
+    job = replace(await b.service.accept_chat(KEY, "hello"), address=ADDRESS.to_json())
+    await b.outlet.create(ADDRESS, "third in line", (), "x")
+    await b.outbox.posted(job.job_id, 0, Platform.TELEGRAM, "lobby", "1")
+    b.outbox.left = [job]
+    await b.answering.resume()
+    await b.answering.resume()  # a platform that connects again resumes nothing
+    await b.until_quiet()
+    assert b.outlet.texts() == ["Good morning."]
+
+
+async def test_the_next_start_delivers_what_was_written_before() -> None:
+    b = bench()
+    b.outbox.waiting = [PendingReply(job_of(5), 9, "Written before the stop.", 1)]
+    await b.answering.resume()
+    await b.until_quiet()
+    assert b.outlet.texts() == ["Written before the stop."] and b.outbox.confirmed == {9}
+
+
+# -- what is seen meanwhile -------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Watching:
+    """A painter whose looks a test takes one by one."""
+
+    painter: Painter
+    outlet: FakeOutlet
+    clock: Clock
+
+    async def look(self, seconds: float = 5.0) -> None:
+        self.clock.now += seconds
+        await self.painter._look()
+
+
+async def watching(
+    *, drafts: bool = False, address: Address = ADDRESS, posts: Sequence[str] = (), limit: int = 100
+) -> Watching:
+    clock, outlet, outbox = Clock(), FakeOutlet(has_drafts=drafts, limit=limit), FakeOutbox()
+    for part, post_id in enumerate(posts):
+        await outlet.create(address, "…", (), post_id)
+        await outbox.posted(1, part, Platform.TELEGRAM, address.chat_id, post_id)
+    shown = Posts(outlet, outbox, job_of(), address)
+    await shown.load()
+    return Watching(Painter(outlet, shown, Lanes(clock), address, 1, clock), outlet, clock)
+
+
+async def test_who_waits_is_told_the_place_and_can_cancel() -> None:
+    w = await watching()
+    w.painter.take(Queued(3, 12.0))
+    await w.look(0.1)
+    assert w.outlet.texts() == [] and w.outlet.typed == 1  # it may be over before a notice is of use
+    await w.look()
+    (post,) = w.outlet.chats["lobby"].values()
+    assert post.text == "third in line, about 12 s" and post.buttons == ["stop:1"]
+
+
+async def test_the_text_grows_in_the_place_of_the_notice() -> None:
+    w = await watching()
+    w.painter.take(Queued(2, None))
+    await w.look()
+    w.painter.take(TextDelta("Good "))
+    await w.look()
+    w.painter.take(TextDelta("morning."))
+    await w.look()
+    assert w.outlet.seen == ["second in line", "Good", "Good morning."] and len(w.outlet.texts()) == 1
+
+
+async def test_a_growing_text_that_is_longer_than_a_message_shows_its_beginning() -> None:
+    w = await watching(limit=30)
+    w.painter.take(TextDelta("A first sentence. A second one that is too long."))
+    await w.look()
+    assert w.outlet.texts() == ["A first sentence. …"]
+
+
+async def test_in_private_the_text_grows_as_a_draft_which_is_kept_alive() -> None:
+    w = await watching(drafts=True)
+    await w.look(0.0)
+    w.painter.take(TextDelta("Good "))
+    await w.look()
+    await w.look()
+    await w.look(25.0)
+    assert w.outlet.drafted == ["", "Good", "Good"] and w.outlet.texts() == []
+
+
+async def test_who_waits_in_private_gets_a_message_that_can_carry_a_button() -> None:
+    w = await watching(drafts=True)
+    w.painter.take(Queued(4, None))
+    await w.look()
+    assert w.outlet.texts() == ["fourth in line"]
+
+
+async def test_progress_that_cannot_be_shown_is_no_harm() -> None:
+    w = await watching(posts=("1",))
+    w.outlet.faults = ["gone", "lost", "cooldown"]
+    w.painter.take(TextDelta("Good morning."))
+    await w.look()
+    await w.look()
+    await w.look()
+    assert w.outlet.texts() in (["Good morning."], [])
+
+
+async def test_a_quote_in_german_waits_in_german() -> None:
+    w = await watching(address=replace(ADDRESS, language="de"))
+    w.painter.take(Queued(2, 3.0))
+    await w.look()
+    assert w.outlet.texts() == ["an zweiter Stelle, etwa 3 s"]
+
+
+def test_an_address_survives_the_process() -> None:
+    address = Address("1", "2", thread_id="3", token="t", token_until=4.5, private=True, language="de")
+    assert Address.from_json(address.to_json()) == address

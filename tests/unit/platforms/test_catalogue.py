@@ -1,0 +1,104 @@
+"""Every sentence is there in every language, says the same as the error it stands for, and keeps its values."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fluent.syntax import FluentParser
+from fluent.syntax import ast as ftl
+from fluent.syntax.visitor import Visitor
+
+import bot
+from bot.chat.messages import Complaint, Platform, Style
+from bot.platforms.catalogue import ENGLISH, TEXTS, Texts, best_language, languages
+from bot.platforms.commands import IN_CHATS
+
+SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))
+
+
+class Variables(Visitor):
+    """Collects the variables that a message uses."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_VariableReference(self, node: ftl.VariableReference) -> None:
+        self.names.add(node.id.name)
+
+
+def variables(language: str) -> dict[str, set[str]]:
+    """The names of a language's sentences, and the variables of each, those of the sentences in it included."""
+    resource = FluentParser().parse((TEXTS / f"{language}.ftl").read_text(encoding="utf-8"))
+    assert not [entry for entry in resource.body if isinstance(entry, ftl.Junk)]
+    found = {}
+    for entry in resource.body:
+        if isinstance(entry, ftl.Message):
+            visitor = Variables()
+            visitor.visit(entry)
+            found[entry.id.name] = visitor.names
+    return found
+
+
+def raised_with_a_key() -> Iterator[tuple[str, str]]:
+    """The key and the sentence of every error that names a sentence of the catalogue; values stand as {}."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or len(node.args) != 2 or not isinstance(node.func, ast.Name):
+                continue
+            text, key = node.args
+            if node.func.id.endswith(("Error", "Exceeded")) and isinstance(key, ast.Constant):
+                yield str(key.value), sentence(text)
+
+
+def sentence(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return str(node.value) if isinstance(node, ast.Constant) else "{}"
+
+
+def test_the_languages_have_the_same_sentences_with_the_same_values() -> None:
+    english = variables(ENGLISH)
+    assert len(languages()) >= 2
+    for language in languages():
+        assert variables(language) == english, language
+
+
+@pytest.mark.parametrize(("key", "text"), sorted(set(raised_with_a_key())))
+def test_an_error_and_its_sentence_say_the_same(key: str, text: str) -> None:
+    name = f"error-{key}"
+    values = dict.fromkeys(variables(ENGLISH)[name], "{}")
+    assert Texts(ENGLISH)(name, **values) == text
+
+
+def test_every_sentence_that_the_bot_names_is_there() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    named = set(re.findall(r"""(?:texts|Texts\(ENGLISH\)|said)\(\s*"([a-z_-]+)"[,)]""", source))
+    named |= {f"command-{action}" for action in IN_CHATS if action not in ("good", "bad", "start")}
+    named |= {f"style-{style}" for style in Style} | {f"button-{complaint}" for complaint in Complaint}
+    named |= {f"privacy-{platform}" for platform in Platform}
+    assert len(named) > 50 and named <= set(variables(ENGLISH))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "setting", "spoken"),
+    [("de-AT", "auto", "de"), ("de", "en", "en"), ("fr", "auto", "en"), (None, "auto", "en"), (None, "de", "de")],
+)
+def test_people_are_spoken_to_in_their_language_where_the_bot_knows_it(
+    wanted: str | None, setting: str, spoken: str
+) -> None:
+    assert best_language(wanted, setting) == spoken
+
+
+def test_counts_are_said_as_people_say_them() -> None:
+    counts = {"replies": 2, "votes": 0, "corrections": 1}
+    said = Texts(ENGLISH)("mydata", messages=1, consents="no", **counts)
+    assert "1 message, 2 replies, votes on 0 replies, 1 correction" in said
+
+
+def test_a_sentence_that_nobody_wrote_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(KeyError):
+        Texts("de")("no-such-sentence")

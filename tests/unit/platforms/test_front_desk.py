@@ -1,0 +1,289 @@
+"""What people type reaches the right part, once, and whoever is refused is told why in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.chat.messages import JobState, Platform, Style
+from bot.chat.ports import DataOverview, ForgetReport, Place
+from bot.chat.service import ChatService, ChatStores
+from bot.errors import InputError
+from bot.platforms.access import AccessLists
+from bot.platforms.commands import IN_CHATS, Action, Command, parse
+from bot.platforms.errands import TERMS_VERSION, Outcome, PrivacyFacts
+from bot.platforms.front_desk import DeskSettings, FrontDesk, Records
+from bot.platforms.incoming import Incoming
+from bot.settings import ChatSettings, LimitSettings, QuoteSettings
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, says
+from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet
+from tests.unit.platforms.records import FakeRecords
+
+EVERYBODY = AccessLists(operators=("root",))
+SOME_DATA = DataOverview(2, 2, 1, 0, None, False)
+
+
+@dataclass(slots=True)
+class FakePeople:
+    """The port PersonalData about one person."""
+
+    known: DataOverview = SOME_DATA
+    consents: list[tuple[str, str, bool]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+
+    async def overview(self, platform: Platform, user_id: str) -> DataOverview:
+        return self.known
+
+    async def everything(self, platform: Platform, user_id: str) -> Mapping[str, object]:
+        return {"user_id": user_id, "messages": ["hello"]}
+
+    async def record_consent(self, platform: Platform, user_id: str, version: str, granted: bool) -> None:
+        self.consents.append((user_id, version, granted))
+
+    async def forget(self, platform: Platform, user_id: str) -> ForgetReport:
+        self.forgotten.append(user_id)
+        return ForgetReport(messages=4, feedback=1)
+
+
+@dataclass(slots=True)
+class FakeOperations:
+    """Two models and no counts."""
+
+    used: str = "starter"
+
+    async def statistics(self) -> Mapping[str, int | str]:
+        names = "people conversations quotes replies votes_up votes_down done failed cancelled running"
+        return {"model": self.used, **dict.fromkeys(f"{names} pooled_quotes tokens_written".split(), 3)}
+
+    def models(self) -> Sequence[str]:
+        return ["starter", "bigger"]
+
+    def model_in_use(self) -> str:
+        return self.used
+
+    async def use_model(self, name: str) -> None:
+        self.used = name
+
+
+@dataclass(slots=True)
+class Bench:
+    """The real desk and service between fakes; `shown` is what errands had to say."""
+
+    desk: FrontDesk
+    store: FakeStore
+    outlet: FakeOutlet
+    records: FakeRecords
+    people: FakePeople
+    operations: FakeOperations
+    clock: Clock
+    shown: list[Outcome] = field(default_factory=list)
+    said: int = 0
+
+    async def say(self, text: str, user: str = "ada", *, private: bool = True) -> list[str]:
+        """Somebody says something; returns everything that they see then."""
+        self.said += 1
+        await self.desk.message(self.incoming(text, user, private=private), self._show)
+        while self.desk.answering.busy:
+            await asyncio.sleep(0)
+        return [outcome.text for outcome in self.shown] + self.outlet.texts()
+
+    def incoming(self, text: str, user: str = "ada", *, private: bool = True) -> Incoming:
+        address = replace(ADDRESS, user_id=user, one_to_one=private)
+        return Incoming(replace(KEY, user_id=user), (f"message:{self.said}",), address, text, ("lobby",))
+
+    async def _show(self, incoming: Incoming, outcome: Outcome) -> None:
+        self.shown.append(outcome)
+
+
+def bench(*scripts: Script, lists: AccessLists = EVERYBODY, limits: LimitSettings | None = None) -> Bench:
+    store, outlet, outbox, records, people = (
+        FakeStore(),
+        FakeOutlet(limit=4_096),
+        FakeOutbox(),
+        FakeRecords(),
+        FakePeople(),
+    )
+    stores = ChatStores(store, store, store, store)
+    service = ChatService(MODEL, FakeGenerator(*scripts), stores, ChatSettings(), QuoteSettings(), 60.0)
+    operations, clock = FakeOperations(), Clock()
+    settings = DeskSettings(lists, limits or LimitSettings(), PrivacyFacts(True, ""))
+    kept = Records(outbox, outbox, people, records)
+
+    class Announcer:
+        async def announce(self, sentence: str, **values: str) -> None:
+            await desk.announce(sentence, **values)
+
+    desk = FrontDesk(Platform.TELEGRAM, outlet, service, kept, settings, operations, Announcer(), clock)
+    return Bench(desk, store, outlet, records, people, operations, clock)
+
+
+async def test_a_message_is_answered() -> None:
+    assert await bench(says("Good morning.")).say("hello") == ["Good morning."]
+
+
+async def test_a_quote_is_asked_for_with_a_style() -> None:
+    b = bench(says("Courage is small and close."))
+    assert await b.say("/quote courage #short") == ["Courage is small and close."]
+    assert parse("/quote courage #Short", IN_CHATS) == Command(Action.QUOTE, "courage", Style.SHORT)
+    assert parse("/quote #courage", IN_CHATS) == Command(Action.QUOTE, "#courage")
+
+
+async def test_the_same_message_twice_is_answered_once() -> None:
+    b = bench(says("Good morning."))
+    message = b.incoming("hello")
+    for _ in range(2):
+        await b.desk.message(message, b._show)
+    while b.desk.answering.busy:
+        await asyncio.sleep(0)
+    assert b.outlet.texts() == ["Good morning."] and len(b.store.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("/help", "What I do:"),
+        ("/start", "Hello, I am Quotesmith"),
+        ("/new", "A new conversation"),
+        ("/privacy", "encrypted, on a machine of their own"),
+        ("/consent on", "may train a better model"),
+        ("/consent off", "nothing that you wrote"),
+        ("/consent", "Say /consent on / off."),
+        ("/mydata show", "2 messages, 2 replies, a vote on 1 reply"),
+        ("/mydata export", "Everything that is stored about you."),
+        ("/forget me", "Erased: 4 messages and 1 vote."),
+        ("/forget", "Say /forget me."),
+        ("/cancel", "This is over already."),
+        ("/good", "There is no reply to vote on yet."),
+        ("/stats", "Only the bot's operators may do that"),
+        ("/model use bigger", "Only the bot's operators may do that"),
+        ("/quote", "Say what the quote should be about"),
+        ("/quotes sea", "did you mean /quote?"),
+        ("/xyzzy", "There is no command /xyzzy; there are /chat, /quote"),
+        ("   ", "A message needs some text."),
+        ("x" * 10_001, "at most 10,000 characters; this one has 10,001"),
+        ("/quote " + "x" * 81, "at most 80 characters; this one has 81"),
+    ],
+)
+async def test_every_command_and_every_mistake_gets_its_sentence(typed: str, said: str) -> None:
+    (answer,) = await bench().say(typed)
+    assert said in answer
+
+
+async def test_consent_is_recorded_with_the_version_of_its_words() -> None:
+    b = bench()
+    await b.say("/consent on")
+    await b.say("/consent OFF")
+    assert b.people.consents == [("ada", TERMS_VERSION, True), ("ada", TERMS_VERSION, False)]
+
+
+async def test_what_is_stored_is_shown_to_nobody_else() -> None:
+    b = bench()
+    assert "our private chat" in (await b.say("/mydata show", private=False))[0]
+    await b.say("/mydata export")
+    assert b.shown[-1].file is not None and b'"hello"' in b.shown[-1].file
+
+
+async def test_forgetting_stops_what_is_under_way_for_that_person() -> None:
+    b = bench([Stall()])
+    await b.desk.message(b.incoming("hello"), b._show)
+    while b.store.states != [JobState.RUNNING]:
+        await asyncio.sleep(0)
+    erased, stopped = await b.say("/forget me")
+    assert erased.startswith("Erased: 4 messages and 1 vote.") and stopped == "Stopped."
+
+
+async def test_operators_look_at_counts_and_change_the_model() -> None:
+    b = bench()
+    assert "starter answers. People: 3" in (await b.say("/stats", "root"))[0]
+    await b.say("/announce on", "root")
+    assert b.records.announced == [Place("lobby", "")]
+    seen = await b.say("/model use bigger", "root")
+    assert b.operations.used == "bigger" and "A new model answers from now on: bigger." in seen
+    assert "▸ bigger" in (await b.say("/model list", "root"))[3]
+    assert "/stats" in (await b.say("/help", "root"))[4]
+
+
+async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
+    scripts = [says(f"Good morning, number {number}.") for number in range(3)]
+    b = bench(*scripts, limits=LimitSettings(requests_per_minute=2))
+    for _ in range(2):
+        await b.say("hello")
+    assert (await b.say("hello"))[-1] == "That was more than 2 requests in a minute; try again in 60 s."
+    b.clock.now += 60.0
+    assert (await b.say("hello"))[-1] == "Good morning, number 2."
+
+
+async def test_who_waits_for_too_much_is_told_so() -> None:
+    b = bench([Stall()], limits=LimitSettings(waiting_per_person=1))
+    await b.desk.message(b.incoming("hello"), b._show)
+    while b.store.states != [JobState.RUNNING]:
+        await asyncio.sleep(0)
+    b.said += 1
+    with pytest.raises(Exception, match="You already wait for 1 replies"):
+        await b.desk.ask(b.incoming("more"), Command(Action.CHAT, "more"))
+    for job_id in b.desk.answering.of_person("ada"):
+        b.desk.answering.cancel(job_id)
+
+
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [
+        (AccessLists(deny=("ada",)), "The bot's operator does not let me answer you."),
+        (AccessLists(allow=("club",)), "The bot's operator lets me answer in chosen places only"),
+    ],
+)
+async def test_who_is_kept_out_is_told_so(lists: AccessLists, said: str) -> None:
+    for typed in ("hello", "/help"):
+        assert (await bench(lists=lists).say(typed))[0].startswith(said)
+
+
+async def test_in_a_quiet_chat_the_answer_is_for_the_person_alone() -> None:
+    b = bench(lists=AccessLists(quiet=("lobby",)))
+    seen: list[bool] = []
+
+    class Private(FakeOutlet):
+        async def create(self, address, text, buttons, nonce):  # type: ignore[no-untyped-def]
+            seen.append(address.private)
+            return "1"
+
+    b.desk.answering.delivery._outlet = Private()
+    await b.say("hello", private=False)
+    assert seen == [True]
+
+
+async def test_a_bot_that_stops_takes_nothing_more() -> None:
+    b = bench()
+    await b.desk.stop(0.0)
+    assert await b.say("hello") == [] and b.store.jobs == {}
+    with pytest.raises(Exception, match="about to be restarted"):
+        await b.desk.ask(b.incoming("hello"), Command(Action.CHAT, "hello"))
+
+
+async def test_keywords_are_suggested_from_what_people_ask_for() -> None:
+    b = bench()
+    b.records.keywords = ["courage", "encouragement", "sea"]
+    assert await b.desk.suggestions(KEY, "Cour", 25) == ["courage", "encouragement"]
+    assert await b.desk.suggestions(KEY, "", 2) == ["courage", "encouragement"]
+    assert b.records.looked_up == 1  # typing on asks the database no second time
+
+
+async def test_a_database_that_is_away_is_no_reason_to_lose_a_message() -> None:
+    b = bench()
+    b.store.unavailable = {"accept"}
+    assert "cannot be opened" in (await b.say("hello"))[0]
+
+
+@given(st.text(max_size=200))
+async def test_whatever_is_typed_gets_exactly_one_answer(typed: str) -> None:
+    b = bench(says("The sea is wide and patient."))
+    assert len(await b.say(typed)) == 1
+
+
+def test_an_unknown_command_is_an_error_of_the_person() -> None:
+    with pytest.raises(InputError):
+        parse("/quit", IN_CHATS)

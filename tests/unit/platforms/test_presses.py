@@ -1,0 +1,176 @@
+"""Buttons and reactions: each vote is its person's own, changeable, and bound to the reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.chat.messages import Complaint, ConversationKey, MessageKind, Platform, Vote, VoteSource
+from bot.chat.ports import SeenBefore, ShownReply
+from bot.chat.service import ChatService, ChatStores
+from bot.errors import InputError, QuotesmithError
+from bot.platforms.access import AccessLists
+from bot.platforms.admission import Admission
+from bot.platforms.answering import Answering
+from bot.platforms.catalogue import Texts
+from bot.platforms.incoming import Incoming, vote_of
+from bot.platforms.presses import FollowUp, Presses, why_buttons
+from bot.settings import ChatSettings, LimitSettings, QuoteSettings
+from tests.fakes import MODEL, FakeGenerator, FakeStore, says
+from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet
+from tests.unit.platforms.records import FakeRecords
+
+BOB = replace(KEY, user_id="bob")
+EVERYBODY = AccessLists()
+
+
+@dataclass(slots=True)
+class Bench:
+    """The real service and presses over fakes, with one reply of the bot in the chat."""
+
+    store: FakeStore
+    outbox: FakeOutbox
+    presses: Presses
+    reply_id: int
+    job_id: int
+    pressed: int = 0
+
+    def by(self, key: ConversationKey = KEY) -> Incoming:
+        self.pressed += 1
+        return Incoming(key, (f"press:{self.pressed}",), replace(ADDRESS, user_id=key.user_id))
+
+
+async def bench(lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.CHAT) -> Bench:
+    store, outbox = FakeStore(), FakeOutbox()
+    stores = ChatStores(store, store, store, store)
+    generator = FakeGenerator(says("Tea helps whoever waits for it."))
+    service = ChatService(MODEL, generator, stores, ChatSettings(), QuoteSettings(), 60.0)
+    asking = service.chat(KEY, "hello") if kind is MessageKind.CHAT else service.quote(KEY, "tea")
+    reply_id = [event async for event in asking][-1].message_id  # type: ignore[union-attr]
+    clock = Clock()
+    answering = Answering(Platform.TELEGRAM, service, FakeOutlet(), outbox, outbox, clock)
+    admission = Admission(lists, LimitSettings(), answering, clock)
+    job_id = next(iter(store.jobs))
+    outbox.at = {job_id: {0: ("lobby", "77")}}
+    outbox.replies = {job_id: ShownReply(job_id, KEY, reply_id)}
+    presses = Presses(Platform.TELEGRAM, service, answering, admission, outbox, FakeRecords())
+    return Bench(store, outbox, presses, reply_id, job_id)
+
+
+async def test_a_good_and_a_bad_vote_of_two_people_stand_beside_each_other() -> None:
+    b = await bench()
+    said = await b.presses.press(b.by(), f"good:{b.reply_id}")
+    assert said.notice == "Thank you, noted as good." and said.follow_up is None
+    said = await b.presses.press(b.by(BOB), f"bad:{b.reply_id}")
+    assert said.follow_up is FollowUp.WHY and said.reply_id == b.reply_id
+    assert (b.store.in_force(KEY, b.reply_id), b.store.in_force(BOB, b.reply_id)) == (Vote.UP, Vote.DOWN)
+    assert {source for *_, source in b.store.votes} == {VoteSource.BUTTON}
+
+
+async def test_the_same_button_again_takes_the_vote_back() -> None:
+    b = await bench()
+    for expected in (Vote.DOWN, Vote.NONE, Vote.DOWN):
+        await b.presses.press(b.by(), f"bad:{b.reply_id}")
+        assert b.store.in_force(KEY, b.reply_id) is expected
+    assert len(b.store.votes) == 3  # rows are added, never changed
+
+
+async def test_a_press_that_is_repeated_by_the_platform_counts_once() -> None:
+    b = await bench()
+    press = b.by()
+    await b.presses.press(press, f"good:{b.reply_id}")
+    with pytest.raises(SeenBefore):
+        await b.presses.press(press, f"good:{b.reply_id}")
+    assert b.store.in_force(KEY, b.reply_id) is Vote.UP
+
+
+async def test_only_who_voted_says_why() -> None:
+    b = await bench()
+    buttons = why_buttons(Texts("en"), b.reply_id, "ada")
+    assert [button.label for button in buttons][:2] == ["off topic", "repeats itself"]
+    for button in buttons:
+        with pytest.raises(InputError, match="Only who voted"):
+            await b.presses.press(b.by(BOB), button.data)
+    await b.presses.press(b.by(), buttons[0].data)
+    assert b.store.complaints == [(KEY, b.reply_id, Complaint.OFF_TOPIC)]
+
+
+async def test_better_words_are_kept_beside_the_reply() -> None:
+    b = await bench()
+    assert await b.presses.correct(b.by(), b.reply_id, " Tea helps, always. ") == Texts("en")("corrected")
+    assert b.store.corrections == [(KEY, b.reply_id, "Tea helps, always.")]
+
+
+async def test_another_reply_is_for_who_asked_another_quote_for_everybody() -> None:
+    b = await bench()
+    assert (await b.presses.press(b.by(), f"again:{b.job_id}")).job is not None
+    with pytest.raises(InputError, match="Only who asked"):
+        await b.presses.press(b.by(BOB), f"again:{b.job_id}")
+    quote = await bench(kind=MessageKind.QUOTE)
+    again = (await quote.presses.press(quote.by(BOB), f"again:{quote.job_id}")).job
+    assert again is not None and (again.text, again.key) == ("tea", BOB)
+
+
+async def test_what_is_over_cannot_be_stopped() -> None:
+    b = await bench()
+    assert (await b.presses.press(b.by(), f"stop:{b.job_id}")).notice == "This is over already."
+
+
+async def test_somebody_who_is_kept_out_does_not_vote() -> None:
+    b = await bench(AccessLists(deny=("bob",)))
+    with pytest.raises(InputError):
+        await b.presses.press(b.by(BOB), f"good:{b.reply_id}")
+    await b.presses.react("bob", "lobby", "77", Vote.NONE, Vote.UP)
+    assert b.store.votes == []
+
+
+async def test_a_reaction_votes_and_taking_it_back_takes_the_vote_back() -> None:
+    b = await bench()
+    for before, after in ((Vote.NONE, Vote.UP), (Vote.UP, Vote.DOWN), (Vote.DOWN, Vote.NONE)):
+        await b.presses.react("bob", "lobby", "77", before, after)
+        assert b.store.in_force(BOB, b.reply_id) is after
+    assert [source for *_, source in b.store.votes] == [VoteSource.REACTION] * 3
+
+
+async def test_taking_back_a_reaction_leaves_a_later_vote_by_button_alone() -> None:
+    b = await bench()
+    await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.UP)
+    await b.presses.press(b.by(), f"bad:{b.reply_id}")
+    await b.presses.react("ada", "lobby", "77", Vote.UP, Vote.NONE)
+    assert b.store.in_force(KEY, b.reply_id) is Vote.DOWN
+
+
+async def test_a_reaction_to_somebody_elses_message_is_none_of_ours() -> None:
+    b = await bench()
+    await b.presses.react("bob", "lobby", "78", Vote.NONE, Vote.UP)
+    assert b.store.votes == []
+
+
+@given(st.text(max_size=80))
+async def test_whatever_a_button_carries_ends_in_a_sentence_or_a_deed(data: str) -> None:
+    b = await bench()
+    try:
+        await b.presses.press(b.by(), data)
+    except QuotesmithError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("signs", "vote"),
+    [
+        (["👍"], Vote.UP),
+        (["👍🏽"], Vote.UP),
+        (["❤️"], Vote.UP),
+        (["❤"], Vote.UP),
+        (["👎"], Vote.DOWN),
+        (["🤷"], Vote.NONE),
+        ([], Vote.NONE),
+        (["👍", "👎"], Vote.DOWN),
+        (["👎", "🤷"], Vote.DOWN),
+    ],
+)
+def test_the_usual_signs_are_votes(signs: list[str], vote: Vote) -> None:
+    assert vote_of(signs) is vote
