@@ -97,26 +97,26 @@ class Answering:
         await self.delivery.deliver(reply, _address_of(reply.job))
 
     async def _answer(self, job: AcceptedJob, address: Address) -> None:
+        posts = Posts(self._outlet, self._outbox, job, address)
         try:
-            reply = await self._written(job, address)
+            reply = await self._written(job, posts, address)
         except asyncio.CancelledError:
             if not self._stopping:
-                ended = self._conclude(job, address, address.texts(STOPPED))
+                ended = self._conclude(job, posts, address, address.texts(STOPPED))
                 self.spawn(ended, f"telling of the end of job {job.job_id}")
             raise
         except QuotesmithError as error:
             if not self._stopping:
-                await self._conclude(job, address, user_text(error, address.texts))
+                await self._conclude(job, posts, address, user_text(error, address.texts))
         except Exception:
             log.exception("job %d ended unexpectedly", job.job_id)
-            await self._conclude(job, address, address.texts("error-unexpected"))
+            await self._conclude(job, posts, address, address.texts("error-unexpected"))
         else:
             self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
             await self.delivery.deliver(PendingReply(job, reply.message_id, reply.text, 0), address)
 
-    async def _written(self, job: AcceptedJob, address: Address) -> Reply:
+    async def _written(self, job: AcceptedJob, posts: Posts, address: Address) -> Reply:
         """Let the service write, and show how it grows."""
-        posts = Posts(self._outlet, self._outbox, job, address)
         await posts.load()
         reply: Reply | None = None
         painter = Painter(self._outlet, posts, self._lanes, address, job.job_id, self._clock)
@@ -127,9 +127,9 @@ class Answering:
         assert reply is not None  # the service ends with a Reply or an error
         return reply
 
-    async def _conclude(self, job: AcceptedJob, address: Address, text: str) -> None:
+    async def _conclude(self, job: AcceptedJob, posts: Posts, address: Address, text: str) -> None:
         buttons: list[Button] = again_button(address.texts, job.job_id)
-        await self.delivery.conclude(job, address, text, buttons)
+        await self.delivery.conclude(job, posts, address, text, buttons)
 
     # -- all that runs ----------------------------------------------------------------------------------------------
 

@@ -58,9 +58,10 @@ class Delivery:
                     return await self._outbox.give_up(reply.reply_id, f"{type(error).__name__}: {error}")
                 await asyncio.sleep(pause_s)
 
-    async def conclude(self, job: AcceptedJob, address: Address, text: str, buttons: Sequence[Button]) -> None:
+    async def conclude(
+        self, job: AcceptedJob, posts: Posts, address: Address, text: str, buttons: Sequence[Button]
+    ) -> None:
         """Say in place of a reply why there is none."""
-        posts = Posts(self._outlet, self._outbox, job, address)
         for _ in range(_SAYINGS):
             try:
                 return await self._show(posts, address, text, buttons)

@@ -136,7 +136,14 @@ class FrontDesk:
             return Outcome(incoming.address.texts("error-unexpected"))
 
     async def refuse(self, incoming: Incoming, error: QuotesmithError) -> None:
-        """Say why something is not done, once. Raises StorageError where it cannot be put on record that it was."""
+        """Say why something is not done, once. Raises StorageError where it cannot be put on record that it was.
+
+        Somebody who is kept out reads that, whatever else was wrong.
+        """
+        try:
+            self.admission.check_access(incoming)
+        except InputError as kept_out:
+            error = kept_out
         if not await self._taken(incoming):
             return
         if error.key == str(Verdict.QUIET):

@@ -27,8 +27,11 @@ class Posts:
         self._lost: dict[int, str] = {}  # messages that somebody deleted: what takes their place repeats nothing
 
     async def load(self) -> None:
-        """Find the messages that were made before, also by a process that is gone."""
-        self._ids = list(await self._outbox.posts(self._job.job_id))
+        """Find the messages that were made before, also by a process that is gone.
+
+        What this one made it knows, even if the records were erased meanwhile because the person asked for that.
+        """
+        self._ids = list(await self._outbox.posts(self._job.job_id)) or self._ids
 
     @property
     def begun(self) -> bool:

@@ -105,6 +105,15 @@ class BotProcess:
         finally:
             connection.close()
 
+    async def stores(self, query: str, expected: list[Any]) -> None:
+        """Wait until the database answers the query so; nobody tells a test of what changes there."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while self.rows(query) != expected:
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{query}: {self.rows(query)}, not {expected}; {self.output}") from None
+
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         async for data in process.stdout:
