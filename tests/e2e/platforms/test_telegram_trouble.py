@@ -533,7 +533,7 @@ async def test_a_revoked_token_ends_the_bot_with_one_clear_line(own: Scene) -> N
 
 
 async def test_what_waits_when_the_token_is_revoked_is_kept_for_the_next_start(tmp_path: Path) -> None:
-    async with scene(tmp_path) as town:
+    async with scene(tmp_path, inference__slots="1", quote__pool_depth="0") as town:
         people = [town.somebody() for _ in range(3)]
         with worker_stopped(town.bot):
             for person, chat in people:
