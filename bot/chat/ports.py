@@ -245,6 +245,10 @@ class PlatformRecords(Protocol):
         """Take something that a person did; False when it was taken before."""
         ...
 
+    async def drop_old_events(self) -> None:
+        """Forget the events that no platform repeats any more."""
+        ...
+
     async def places(self, platform: Platform, since: datetime) -> Sequence[Place]:
         """Where somebody talked to the bot since then."""
         ...

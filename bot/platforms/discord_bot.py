@@ -109,7 +109,7 @@ class DiscordBot:
             self._synced = True
         else:
             add_commands(tree, self)
-        await self._desk.answering.resume()
+        await self._desk.resume()
 
     def ready(self, client: discord.Client) -> None:
         """Discord sends events from now on; what was missed before is looked for."""

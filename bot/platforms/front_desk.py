@@ -94,6 +94,11 @@ class FrontDesk:
         """The language to speak to a person whose program says it wants that one."""
         return best_language(wanted, self._language)
 
+    async def resume(self) -> None:
+        """Go on with what an earlier process left behind; to be called before anything new is taken."""
+        await self.records.drop_old_events()
+        await self.answering.resume()
+
     async def ask(self, incoming: Incoming, command: Command) -> AcceptedJob:
         """Put a request for a quote or a reply on record. Raises InputError, BusyError, StorageError and SeenBefore."""
         self.admission.admit(incoming)

@@ -110,7 +110,7 @@ class TelegramBot:
             self._me = Me(account.id, account.username or "")
             self._report(f"Telegram: connected as @{self._me.username}.")
             await self._show_menu()
-            await self._desk.answering.resume()
+            await self._desk.resume()
             connected()
             while True:
                 await self._poll()

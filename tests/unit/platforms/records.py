@@ -23,6 +23,9 @@ class FakeRecords:
         self.taken.add(event_id)
         return new
 
+    async def drop_old_events(self) -> None:
+        return None
+
     async def places(self, platform: Platform, since: datetime) -> Sequence[Place]:
         return []
 
