@@ -62,6 +62,11 @@ def is_finished(message: Json) -> bool:
     return not message["flags"] & LOADING and not any(each.startswith("stop:") for each in pressable)
 
 
+def tracebacks(bot: BotProcess) -> list[str]:
+    """The lines of the bot that only its developer understands, with what they are about at their ends."""
+    return [f"{line[:120]} ... {line[-160:]}" for line in bot.lines if "Traceback" in line]
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A Discord, the bot in it and a server of people."""

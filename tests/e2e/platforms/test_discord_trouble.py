@@ -28,6 +28,7 @@ from tests.e2e.platforms.discord_fixtures import (
     buttons,
     served,
     settings_for,
+    tracebacks,
 )
 from tests.servers.discord import LOADING, Channel, DiscordServer, Fault, Interaction, Json
 
@@ -67,7 +68,8 @@ async def answered_once(scene: Scene, *channels: Channel) -> None:
     await scene.server.until(lambda: all(any(map(complete, scene.server.from_bot(each))) for each in channels))
     await scene.settled()
     for channel in channels:
-        assert one_complete(scene.server.from_bot(channel)), scene.server.describe()
+        shown = scene.server.from_bot(channel)
+        assert one_complete(shown), [(each["content"], buttons(each)) for each in shown]
 
 
 def complete(message: Json) -> bool:
@@ -180,6 +182,7 @@ async def test_what_a_new_session_has_lost_is_found_and_answered_once(scene: Sce
         "{not json",
         "[]",
     ],
+    ids=["lacks something", "no number", "no JSON", "no object"],
 )
 async def test_a_malformed_event_costs_nobody_an_answer(tmp_path: Path, text: str) -> None:
     async with own(tmp_path) as scene:
@@ -190,7 +193,7 @@ async def test_a_malformed_event_costs_nobody_an_answer(tmp_path: Path, text: st
         assert complete(await scene.reply(channel, asked))
         await scene.settled()
         assert len(scene.server.from_bot(channel)) == 2
-        assert "Traceback" not in scene.bot.output
+        assert tracebacks(scene.bot) == []
 
 
 async def test_a_gateway_that_refuses_the_first_connection_is_tried_again(tmp_path: Path) -> None:
@@ -206,7 +209,7 @@ async def test_a_gateway_that_refuses_the_first_connection_is_tried_again(tmp_pa
                 await server.connected()
                 server.say(server.person("Ada"), channel, f"<@{server.bot_id}> hello")
                 await server.until(lambda: one_complete(server.from_bot(channel)))
-            assert "Traceback" not in bot.output and server.token not in bot.output
+            assert tracebacks(bot) == [] and server.token not in bot.output
 
 
 @asynccontextmanager
@@ -239,7 +242,7 @@ async def test_without_a_network_the_bot_tries_until_there_is_one(tmp_path: Path
             await server.connected()
             server.say(server.person("Ada"), channel, f"<@{server.bot_id}> hello")
             await server.until(lambda: one_complete(server.from_bot(channel)))
-            assert "Traceback" not in bot.output and server.token not in bot.output
+            assert tracebacks(bot) == [] and server.token not in bot.output
 
 
 async def test_an_outage_of_everything_is_survived(tmp_path: Path) -> None:
@@ -257,7 +260,7 @@ async def test_an_outage_of_everything_is_survived(tmp_path: Path) -> None:
         after = scene.server.say(ada, channel, f"{scene.me} after")
         assert complete(await scene.reply(channel, after))
         await scene.settled()
-        assert len(scene.server.from_bot(channel)) == 3 and "Traceback" not in scene.bot.output
+        assert len(scene.server.from_bot(channel)) == 3 and tracebacks(scene.bot) == []
 
 
 @pytest.mark.parametrize("level", ["warning", "debug"])
@@ -270,7 +273,7 @@ async def test_a_wrong_token_ends_the_bot_with_a_clear_line(tmp_path: Path, leve
         assert sum("Discord does not accept the token" in line for line in bot.lines) == 1
         assert wrong not in bot.output
         if level == "warning":
-            assert "Traceback" not in bot.output
+            assert tracebacks(bot) == []
 
 
 async def test_a_token_that_is_revoked_ends_the_bot_with_a_clear_line(tmp_path: Path) -> None:
@@ -279,7 +282,7 @@ async def test_a_token_that_is_revoked_ends_the_bot_with_a_clear_line(tmp_path: 
         scene.server.revoke()
         assert await scene.bot.ended() == 1
         assert sum("Discord no longer accepts the token" in line for line in scene.bot.lines) == 1
-        assert "Traceback" not in scene.bot.output and scene.server.token not in scene.bot.output
+        assert tracebacks(scene.bot) == [] and scene.server.token not in scene.bot.output
 
 
 async def test_the_token_is_never_logged(tmp_path: Path) -> None:
@@ -308,7 +311,7 @@ async def test_a_stopped_bot_goes_on_where_it_was_and_answers_once(tmp_path: Pat
         assert scene.bot.rows(STATES) == [("accepted", 7)]
         await scene.restarted()
         await answered_once(scene, *(channel for _, channel in asking), asked.channel)
-        assert "Traceback" not in scene.bot.output
+        assert tracebacks(scene.bot) == []
 
 
 async def test_a_stopping_bot_finishes_what_is_under_way(tmp_path: Path) -> None:
@@ -468,7 +471,7 @@ async def test_a_connection_that_breaks_while_the_bot_looks_for_what_it_missed_c
             assert all(map(complete, await scene.said(channel, 2)))
         await scene.settled()
         assert [len(server.from_bot(channel)) for _, channel in known] == [2, 2, 2]
-        assert "Traceback" not in scene.bot.output
+        assert tracebacks(scene.bot) == []
 
 
 async def test_nothing_missed_is_answered_where_the_operator_does_not_want_it(tmp_path: Path) -> None:
@@ -727,4 +730,4 @@ async def test_a_worker_that_is_killed_in_the_middle_of_replies_costs_nobody_one
         os.kill(worker, signal.SIGKILL)
         await answered_once(scene, *channels)
         assert scene.bot.rows(STATES) == [("done", 30)]
-        assert "the model worker ended" in scene.bot.output and "Traceback" not in scene.bot.output
+        assert "the model worker ended" in scene.bot.output and tracebacks(scene.bot) == []
