@@ -245,6 +245,10 @@ class PlatformRecords(Protocol):
         """Take something that a person did; False when it was taken before."""
         ...
 
+    async def taken_events(self, platform: Platform, event_ids: Sequence[str]) -> Collection[str]:
+        """Those of them that were taken before."""
+        ...
+
     async def drop_old_events(self) -> None:
         """Forget the events that no platform repeats any more."""
         ...

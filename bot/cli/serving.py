@@ -90,11 +90,9 @@ async def _platforms(settings: Settings, platforms: Sequence[Platform]) -> int:
             try:
                 await asyncio.wait([serving])
                 serving.result()
-            except asyncio.CancelledError:
+            finally:  # a signal came, or no platform is left: what is under way is finished or kept for the next start
                 bot.service.park()
                 await stop(desks, settings.platforms.stop_within_s)
-                raise
-            finally:
                 serving.cancel()
                 await asyncio.wait([serving])
                 for client in clients:

@@ -13,6 +13,7 @@ from telegram.error import InvalidToken, TelegramError
 from bot.errors import PlatformRefused, PlatformUnreachable
 from bot.platforms.discord_bot import use_endpoints
 from bot.platforms.telegram_bot import make_bot
+from bot.platforms.telegram_outlet import reason_of
 
 _PATIENCE_S = 15.0
 _PERMISSIONS = discord.Permissions(
@@ -61,7 +62,8 @@ async def check_telegram(token: str, base_url: str) -> PlatformFacts:
     except InvalidToken as error:
         raise PlatformRefused("Telegram does not accept TELEGRAM_TOKEN.") from error
     except (TelegramError, TimeoutError) as error:
-        raise PlatformUnreachable(f"Telegram cannot be reached ({str(error) or type(error).__name__}).") from error
+        reason = reason_of(error) if isinstance(error, TelegramError) else "no answer in time"
+        raise PlatformUnreachable(f"Telegram cannot be reached ({reason}).") from error
     finally:
         with suppress(TelegramError, RuntimeError):
             await bot.shutdown()

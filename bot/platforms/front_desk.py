@@ -149,8 +149,21 @@ class FrontDesk:
             self.admission.check_access(incoming)
         except InputError as kept_out:
             error = kept_out
+        if await self._taken(incoming):
+            self._say_why_not(incoming, error)
+
+    async def correct(self, incoming: Incoming, reply_id: int) -> None:
+        """Keep the better wording that a message holds for a reply, once. Raises StorageError."""
         if not await self._taken(incoming):
             return
+        try:
+            thanks = await self.presses.correct(incoming, reply_id, incoming.text)
+        except QuotesmithError as error:
+            self._say_why_not(incoming, error)
+        else:
+            self.answering.spawn(self._say(incoming, thanks), "thanks for a correction")
+
+    def _say_why_not(self, incoming: Incoming, error: QuotesmithError) -> None:
         if error.key == str(Verdict.QUIET):
             incoming = replace(incoming, address=replace(incoming.address, private=True, reply_to=""))
         saying = self._say(incoming, user_text(error, incoming.address.texts))

@@ -116,7 +116,7 @@ class Painter:
         if draft:
             await self._outlet.draft(self._address, self._job_id, text)
         else:
-            await self._posts.show(text, stop_button(self._address.texts, self._job_id))
+            await self._posts.put(0, text, stop_button(self._address.texts, self._job_id))
 
     async def _type(self, now: float) -> None:
         if self._painted is None and now - self._typed_at >= self._outlet.typing_s:

@@ -38,13 +38,8 @@ class Posts:
         """There is a message already."""
         return bool(self._ids)
 
-    async def show(self, text: str, buttons: Sequence[Button]) -> None:
-        """Show progress in the first message."""
-        if not await self._edited(0, text, buttons):
-            await _to_its_end(self._create(0, text, buttons))
-
     async def put(self, part: int, text: str, buttons: Sequence[Button]) -> None:
-        """Bring a part of the finished answer into its message; doing so again changes nothing.
+        """Bring a part of the answer into its message; doing so again changes nothing.
 
         On a platform where a repeated create makes a second message, an empty one is made first: if its fate stays
         unknown, what stands there twice is no answer.

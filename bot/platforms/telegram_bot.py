@@ -37,7 +37,7 @@ from bot.platforms.incoming import Incoming, vote_of
 from bot.platforms.outlet import ChatCooldown, ChatGone, ChatUnreachable, PostGone
 from bot.platforms.presses import FollowUp, Pressed, why_buttons
 from bot.platforms.replies import user_text
-from bot.platforms.telegram_outlet import TelegramOutlet, retry_after_s
+from bot.platforms.telegram_outlet import TelegramOutlet, reason_of, retry_after_s
 from bot.platforms.telegram_updates import (
     Me,
     asked_better,
@@ -52,7 +52,8 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 30
 _GATHER_S = 1.0  # the rest of a paste follows at once
-_GATHERINGS = 4  # in a row: then others have waited long enough
+_LOOK_AGAIN_S = 0.2  # meanwhile others are not kept waiting
+_MOST_LOOKS = 25
 _INLINE_PAUSE_S = 0.6  # who types goes on typing
 _TOAST_CHARS = 200
 _WANTED = [Update.MESSAGE, Update.CALLBACK_QUERY, Update.INLINE_QUERY, Update.MESSAGE_REACTION]
@@ -119,7 +120,7 @@ class TelegramBot:
                 "Telegram does not accept the token: copy TELEGRAM_TOKEN again from @BotFather."
             ) from error
         except Forbidden as error:
-            raise PlatformRefused(f"Telegram refuses to serve the bot ({error}).") from error
+            raise PlatformRefused(f"Telegram refuses to serve the bot ({reason_of(error)}).") from error
         except Conflict as error:
             raise PlatformUnreachable(
                 "Telegram: another program answers with the same token; stop it, or use a token of its own."
@@ -128,7 +129,7 @@ class TelegramBot:
             await asyncio.sleep(retry_after_s(error))
             raise PlatformUnreachable("Telegram asked to be left alone for a while.") from error
         except TelegramError as error:
-            raise PlatformUnreachable(f"Telegram cannot be reached ({error}).") from error
+            raise PlatformUnreachable(f"Telegram cannot be reached ({reason_of(error)}).") from error
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -141,16 +142,17 @@ class TelegramBot:
         """Take the next updates; they are confirmed by the next call, so only when they are on record."""
         updates = await self._updates(_POLL_S)
         done: set[int] = set()
-        for _ in range(_GATHERINGS):
+        quiet_s = 0.0  # since a paste has grown
+        for _ in range(_MOST_LOOKS):
             groups = paste_groups(updates)
-            if not any(may_go_on(group) for group in groups):
+            growing = [group for group in groups if may_go_on(group)]
+            if not growing or quiet_s >= _GATHER_S:
                 break
             await self._take_all([group for group in groups if not may_go_on(group)], done)
-            await asyncio.sleep(_GATHER_S)
-            before = len(updates)
+            await asyncio.sleep(_LOOK_AGAIN_S)
             updates = await self._updates(0)  # unconfirmed, so the same again, and what has come since
-            if len(updates) == before:
-                break
+            grown = [group for group in paste_groups(updates) if may_go_on(group)]
+            quiet_s = quiet_s + _LOOK_AGAIN_S if sum(map(len, grown)) == sum(map(len, growing)) else 0.0
         await self._take_all(paste_groups(updates), done)
         if updates:
             self._offset = updates[-1].update_id + 1
@@ -175,7 +177,8 @@ class TelegramBot:
             elif update.callback_query is not None:
                 await self._press(update.callback_query)
             elif update.message_reaction is not None:
-                await self._reaction(update.message_reaction)
+                if await self._desk.records.take_event(self.platform, f"update:{update.update_id}"):
+                    await self._reaction(update.message_reaction)
             elif update.inline_query is not None:
                 self._ask_inline(update.inline_query)
         except StorageError as error:
@@ -190,6 +193,8 @@ class TelegramBot:
     # -- messages ---------------------------------------------------------------------------------------------------
 
     async def _message(self, group: Sequence[Update]) -> None:
+        if len(group) > 1 and not (group := await self._untaken(group)):
+            return
         message = group[0].message
         assert message is not None
         user = message.from_user
@@ -199,7 +204,7 @@ class TelegramBot:
         if message.text is None:
             await self._desk.refuse(incoming, only_text())
         elif (reply_id := asked_better(message, self._me)) is not None:
-            await self._correct(incoming, reply_id)
+            await self._desk.correct(incoming, reply_id)
         else:
             await self._desk.message(incoming, self._show)
 
@@ -210,17 +215,11 @@ class TelegramBot:
         with suppress(ChatCooldown, ChatGone, ChatUnreachable):
             await self._outlet.send_file(incoming.address, outcome.text, outcome.file, "quotesmith-data.json")
 
-    async def _correct(self, incoming: Incoming, reply_id: int) -> None:
-        if not await self._desk.records.take_event(self.platform, incoming.events[0]):
-            return
-        try:
-            said = await self._desk.presses.correct(incoming, reply_id, incoming.text)
-        except QuotesmithError as error:
-            said = user_text(error, incoming.address.texts)
-        self._desk.answering.spawn(self._say(incoming.address, said), "thanks for a correction")
-
-    async def _say(self, address: Address, text: str) -> None:
-        await self._desk.answering.delivery.say(address, text)
+    async def _untaken(self, group: Sequence[Update]) -> Sequence[Update]:
+        """What of a paste an earlier process has not dealt with; the rest only looks like a part of it."""
+        names = {f"update:{update.update_id}": update for update in group}
+        taken = await self._desk.records.taken_events(self.platform, list(names))
+        return [update for name, update in names.items() if name not in taken]
 
     # -- buttons and reactions --------------------------------------------------------------------------------------
 

@@ -109,6 +109,11 @@ def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup([made[start : start + in_a_row] for start in range(0, len(made), in_a_row)])
 
 
+def reason_of(error: TelegramError) -> str:
+    """What went wrong, without the page that a server in between sent in place of an answer."""
+    return str(error).partition(". Parsing the server response")[0]
+
+
 def retry_after_s(error: RetryAfter) -> float:
     """Seconds, whichever type the library uses for them: it is about to change it, and warns at every look."""
     with warnings.catch_warnings():
@@ -138,6 +143,6 @@ async def _translated(*, editing: bool = False) -> AsyncIterator[None]:
             raise PostGone(str(error)) from error
         raise ChatGone(str(error)) from error
     except NetworkError as error:
-        raise ChatUnreachable(str(error)) from error
+        raise ChatUnreachable(reason_of(error)) from error
     except TelegramError as error:  # such as a token that was revoked: the operator may mend it
-        raise ChatUnreachable(str(error)) from error
+        raise ChatUnreachable(reason_of(error)) from error

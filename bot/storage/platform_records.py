@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -13,7 +13,7 @@ from bot.storage.database import Database
 from bot.storage.encryption import MESSAGE_TEXT
 from bot.storage.events import drop_old_events, take_events
 from bot.storage.quote_pool import normal_keyword
-from bot.storage.tables import AnnouncedChat, Conversation, Message, Person
+from bot.storage.tables import AnnouncedChat, Conversation, Message, Person, TakenEvent
 
 _LOOK_BACK = 10_000  # requests for quotes that decide what is popular
 _PEOPLE = 2  # who asked for a keyword before others are offered it: one person's words stay with that person
@@ -33,6 +33,12 @@ class SqlPlatformRecords(PlatformRecords):
         except SeenBefore:
             return False
         return True
+
+    async def taken_events(self, platform: Platform, event_ids: Sequence[str]) -> Collection[str]:
+        """Those of them that were taken before."""
+        taken = select(TakenEvent.event_id).where(TakenEvent.platform == platform, TakenEvent.event_id.in_(event_ids))
+        async with self._database.read() as session:
+            return set(await session.scalars(taken))
 
     async def drop_old_events(self) -> None:
         """Forget the events that no platform repeats any more."""

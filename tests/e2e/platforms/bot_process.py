@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -79,9 +80,11 @@ class BotProcess:
 
     async def kill(self) -> None:
         """End it at once, its worker too, as a power cut would."""
+        workers = self.workers()
         os.killpg(self.pid, signal.SIGKILL)
-        for worker in self.workers():
-            os.kill(worker, signal.SIGKILL)
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
         await self.ended()
 
     def workers(self) -> list[int]:

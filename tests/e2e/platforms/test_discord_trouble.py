@@ -528,6 +528,22 @@ async def test_a_command_whose_time_runs_out_meanwhile_is_answered_once(
     assert [complete(each) for each in scene.server.from_bot(channel) if not each["flags"] & LOADING] == [True]
 
 
+async def test_a_command_whose_time_ran_out_while_the_bot_was_away_is_answered_once(tmp_path: Path) -> None:
+    async with own(tmp_path) as scene:
+        ada, channel = scene.person(), scene.channel()
+        with scene.worker_held():
+            asked = scene.server.command(ada, channel, "chat", text="hello")
+            await scene.server.until(lambda: asked.acknowledged)
+            os.killpg(scene.bot.pid, signal.SIGKILL)
+        assert await scene.bot.ended() == -signal.SIGKILL
+        scene.server.expire(asked)
+        await scene.restarted()
+        await scene.server.until(lambda: whole(scene, asked))
+        await scene.settled()
+        [late] = [each for each in scene.server.from_bot(channel) if not each["flags"] & LOADING]
+        assert complete(late) and late["content"].startswith(f"{ada.mention} ")
+
+
 @pytest.mark.parametrize("private", [False, True])
 async def test_a_command_that_was_not_acknowledged_in_time_is_answered_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, private: bool
@@ -591,7 +607,9 @@ async def test_a_clock_that_is_ahead_makes_no_second_message(tmp_path: Path) -> 
         await answered_once(scene, channel)
 
 
-@pytest.mark.parametrize("fault", BROKEN, ids=named)
+@pytest.mark.parametrize(
+    "fault", [*BROKEN, Fault.rate_limit(0.3), Fault.status(429, HTML, {"Retry-After": "1"})], ids=named
+)
 async def test_the_answer_to_a_command_survives_errors(scene: Scene, fault: Fault) -> None:
     ada, channel = scene.person(), scene.channel()
     asked = scene.server.command(ada, channel, "quote", keyword="trouble")
@@ -639,7 +657,7 @@ async def test_a_reply_that_goes_wrong_arrives_once_all_the_same(scene: Scene, f
 
 async def test_a_crowded_channel_gets_every_reply_and_delays_no_other(scene: Scene) -> None:
     crowded, other = scene.channel(), scene.channel()
-    scene.server.limit_channel(crowded, 2, 1.0)
+    scene.server.limit_channel(crowded, 2, 2.0)
     asked = [scene.server.say(scene.person(), crowded, f"{scene.me} hello {number}") for number in range(10)]
     assert complete(await scene.mention(scene.person(), other, "and here?"))
     assert sum(map(complete, scene.server.from_bot(crowded))) < 10

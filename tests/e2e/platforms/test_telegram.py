@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -19,10 +20,11 @@ from tests.e2e.platforms.telegram_fixtures import (
     is_reply,
     labels,
     scene,
+    served,
     worker_slowed,
     worker_stopped,
 )
-from tests.servers.telegram import SAMPLES, Chat, Json, Person
+from tests.servers.telegram import SAMPLES, Chat, Json, Person, TelegramServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -798,6 +800,25 @@ async def test_a_quiet_group_stays_quiet_and_who_asked_there_reads_why_in_privat
 async def test_who_asked_in_a_quiet_group_is_answered_in_private(gate: Scene) -> None:
     ada = gate.server.person(KNOWN, "Ada")
     assert is_reply(await gate.answer(ada, gate.server.private(ada), "/quote courage"))
+
+
+async def test_a_group_that_becomes_quiet_stays_so_for_who_says_it_better(tmp_path: Path) -> None:
+    async with TelegramServer() as server:
+        async with served(server, tmp_path) as talkative:
+            (ada, chat), group = talkative.somebody(), talkative.group()
+            await talkative.pressed(ada, await talkative.answer(ada, group, "/quote courage"), BAD)
+            question = (await talkative.said(group, 2))[-1]
+            await talkative.pressed(ada, question, "✏️ say it better")
+            request = (await talkative.said(group, 3))[-1]
+            await talkative.bot.stop()
+        async with served(server, tmp_path, telegram__quiet=f'["{group.id}"]') as quiet:
+            server.say(ada, group, "Courage is a slow walk.", reply_to=request["message_id"])
+            await quiet.until(lambda: server.from_bot(chat) or len(server.from_bot(group)) > 3)
+            await quiet.settled()
+            assert len(server.from_bot(group)) == 3
+            assert [each["text"] for each in server.from_bot(chat)] == [
+                "I am quiet in that chat; write to me in private."
+            ]
 
 
 async def test_who_asks_too_often_gets_one_sentence_and_keeps_the_commands(gate: Scene) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from bot.chat.messages import ConversationKey, Platform
@@ -22,6 +22,9 @@ class FakeRecords:
         new = event_id not in self.taken
         self.taken.add(event_id)
         return new
+
+    async def taken_events(self, platform: Platform, event_ids: Sequence[str]) -> Collection[str]:
+        return self.taken.intersection(event_ids)
 
     async def drop_old_events(self) -> None:
         return None

@@ -161,7 +161,7 @@ async def test_the_text_grows_in_the_place_of_the_notice() -> None:
     await w.look()
     w.painter.take(TextDelta("morning."))
     await w.look()
-    assert w.outlet.seen == ["second in line", "Good", "Good morning."] and len(w.outlet.texts()) == 1
+    assert w.outlet.seen == ["…", "second in line", "Good", "Good morning."] and len(w.outlet.texts()) == 1
 
 
 async def test_a_growing_text_that_is_longer_than_a_message_shows_its_beginning() -> None:
