@@ -201,6 +201,10 @@ class Outbox(Protocol):
         """A message was made for that part (0 is the first) of the answer; it takes the place of an earlier one."""
         ...
 
+    async def moved(self, job_id: int, address: str) -> None:
+        """The job is answered at another address from now on; the messages that it had do not count any more."""
+        ...
+
     async def shown(self, platform: Platform, chat_id: str, platform_message_id: str) -> ShownReply | None:
         """What the message belongs to, None when it is none of ours."""
         ...

@@ -15,7 +15,8 @@ class Address:
     `chat_id` is where messages are put: a Discord channel or thread, a Telegram chat. `thread_id` is a Telegram topic,
     `reply_to` the message that is answered. `token` is a Discord interaction's, which serves until `token_until` (epoch
     seconds). `private` says that nobody but `user_id` may see the answer, `one_to_one` that nobody else is there, and
-    `inline` is the id of a Telegram inline query, which is answered at once or never.
+    `inline` is the id of a Telegram inline query, which is answered at once or never. With `mention` nothing at the
+    place points at the person, so that the answer has to call them.
     """
 
     chat_id: str
@@ -27,6 +28,7 @@ class Address:
     private: bool = False
     one_to_one: bool = False
     inline: str = ""
+    mention: bool = False
     language: str = ENGLISH
 
     def to_json(self) -> str:

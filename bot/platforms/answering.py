@@ -113,7 +113,7 @@ class Answering:
             await self._conclude(job, posts, address, address.texts("error-unexpected"))
         else:
             self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
-            await self.delivery.deliver(PendingReply(job, reply.message_id, reply.text, 0), address)
+            await self.delivery.deliver(PendingReply(job, reply.message_id, reply.text, 0), address, posts)
 
     async def _written(self, job: AcceptedJob, posts: Posts, address: Address) -> Reply:
         """Let the service write, and show how it grows."""

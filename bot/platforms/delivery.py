@@ -11,7 +11,16 @@ from bot.chat.ports import AcceptedJob, Outbox, PendingReply
 from bot.errors import StorageError
 from bot.platforms.address import Address
 from bot.platforms.lanes import Lanes
-from bot.platforms.outlet import Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone, reply_buttons
+from bot.platforms.outlet import (
+    AddressOver,
+    Button,
+    ChatCooldown,
+    ChatGone,
+    ChatUnreachable,
+    Outlet,
+    PostGone,
+    reply_buttons,
+)
 from bot.platforms.posts import Posts
 from bot.platforms.splitting import split
 
@@ -32,9 +41,12 @@ class Delivery:
         self._lanes = lanes
         self._first_pause_s = first_pause_s
 
-    async def deliver(self, reply: PendingReply, address: Address) -> None:
-        """Show a reply, as often as it takes; what cannot be shown at all is given up, with the reason on record."""
-        posts = Posts(self._outlet, self._outbox, reply.job, address)
+    async def deliver(self, reply: PendingReply, address: Address, posts: Posts | None = None) -> None:
+        """Show a reply, as often as it takes; what cannot be shown at all is given up, with the reason on record.
+
+        `posts` are the messages that its progress was shown in, if this process has shown any.
+        """
+        posts = posts or Posts(self._outlet, self._outbox, reply.job, address)
         buttons = reply_buttons(address.texts, reply.reply_id, reply.job.job_id)
         pause_s, defects = self._first_pause_s, 0
         while True:
@@ -91,7 +103,7 @@ class Delivery:
                 if not self._outlet.creates_once(address):
                     break
                 await asyncio.sleep(self._first_pause_s)
-            except (ChatGone, PostGone) as error:
+            except (ChatGone, PostGone, AddressOver) as error:
                 log.info("a sentence in chat %s cannot be said: %s", address.chat_id, error)
                 break
         return None
@@ -99,10 +111,17 @@ class Delivery:
     async def _show(self, posts: Posts, address: Address, text: str, buttons: Sequence[Button]) -> None:
         async with self._lanes.reply(address.chat_id):
             await posts.load()
-            parts = split(text, self._outlet.limit)
-            for number, part in enumerate(parts):
-                last = number == len(parts) - 1
-                await posts.put(number, part, buttons if last else ())
+            try:
+                await self._put(posts, text, buttons)
+            except AddressOver:
+                await posts.move()
+                await self._put(posts, text, buttons)
+
+    async def _put(self, posts: Posts, text: str, buttons: Sequence[Button]) -> None:
+        parts = split(text, self._outlet.limit)
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            await posts.put(number, part, buttons if last else ())
 
     async def _note(self, reply: PendingReply, reason: str) -> None:
         try:

@@ -133,7 +133,8 @@ class DiscordBot:
         for place in await self._desk.records.places(self.platform, now - _KNOWN_FOR):
             try:
                 await self._answer_missed_in(client, place, now - self._catch_up)
-            except (discord.DiscordException, aiohttp.ClientError, OSError, QuotesmithError) as error:
+            except (discord.DiscordException, aiohttp.ClientError, OSError, RuntimeError, QuotesmithError) as error:
+                # RuntimeError: the connection was closed meanwhile; the next one looks again.
                 log.info("nothing missed was looked for in %s: %s", place.thread_id or place.chat_id, error)
 
     async def _answer_missed_in(self, client: discord.Client, place: Place, since: datetime) -> None:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ import discord
 
 from bot.chat.ports import Place
 from bot.platforms.address import Address
-from bot.platforms.outlet import Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
+from bot.platforms.outlet import AddressOver, Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
 
 _NOBODY = discord.AllowedMentions.none()
 _UNKNOWN_MESSAGE, _TOO_OLD_TO_EDIT = 10008, 30046
@@ -21,15 +22,11 @@ _UNKNOWN_WEBHOOK, _INVALID_WEBHOOK, _UNKNOWN_INTERACTION = 10015, 50027, 10062
 _COOLDOWN_S = 5.0  # where Discord does not say
 
 
-class _TokenDead(Exception):
-    """An interaction's token is not taken any more, though its time is not over."""
-
-
 class DiscordOutlet(Outlet):
     """The port `Outlet` on discord.py. `now` gives epoch seconds, in which tokens run out.
 
-    An answer to an interaction goes through its token, as long as that serves; then into the channel with a mention,
-    or, where nobody else may see it, into the person's direct messages.
+    An answer to an interaction goes through its token, as long as that serves; its lasting address is the channel, or,
+    where nobody else may see the answer, the person's direct messages.
     """
 
     limit = 1_970  # of 2,000: a mention may come before the text
@@ -41,15 +38,18 @@ class DiscordOutlet(Outlet):
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.client: discord.Client | None = None  # the one that is connected; a new one after each failure
         self._now = now
-        self._dead: dict[str, float] = {}  # tokens that ended early, and when
 
     def address_of(self, place: Place) -> Address:
         """The thread, or the channel."""
         return Address(place.thread_id or place.chat_id, "")
 
+    def lasting(self, address: Address) -> Address:
+        """The channel, where the person is called, for nothing there points at them."""
+        return replace(address, token="", token_until=0.0, mention=True)
+
     def creates_once(self, address: Address) -> bool:
         """A channel takes a nonce, an interaction does not."""
-        return not self._token_serves(address)
+        return not address.token
 
     def drafts(self, address: Address) -> bool:
         """Discord has none."""
@@ -57,7 +57,7 @@ class DiscordOutlet(Outlet):
 
     async def typing(self, address: Address) -> None:
         """Show that the bot is typing; an interaction shows that it thinks."""
-        if not self._token_serves(address):
+        if not address.token:
             async with _translated():
                 await (await self._channel(address)).typing()
 
@@ -67,32 +67,23 @@ class DiscordOutlet(Outlet):
 
     async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
         """Send a message, or fill the answer that an interaction waits for."""
-        if self._token_serves(address):
-            try:
-                async with _translated():
-                    return await self._follow_up(address, text, buttons)
-            except _TokenDead:
-                self._dead[address.token] = self._now()
+        self._check_token(address)
         async with _translated():
+            if address.token:
+                return await self._follow_up(address, text, buttons)
             return await self._send(address, text, buttons, nonce)
 
     async def edit(self, address: Address, post_id: str, text: str, buttons: Sequence[Button]) -> None:
         """Change a message."""
-        if self._token_serves(address):
-            try:
-                async with _translated():
-                    webhook = self._webhook(address)
-                    view = view_of(buttons)
-                    await webhook.edit_message(int(post_id), content=text, view=view, allowed_mentions=_NOBODY)
-                    return
-            except _TokenDead:
-                self._dead[address.token] = self._now()
-        if address.token and discord.utils.snowflake_time(int(post_id)).timestamp() <= self._token_until(address):
-            raise PostGone("it answers an interaction whose time is over")
+        self._check_token(address)
+        view, content = view_of(buttons), _with_mention(address, text)
         async with _translated():
-            message = (await self._channel(address)).get_partial_message(int(post_id))
-            content = self._with_mention(address, text)
-            await message.edit(content=content, view=view_of(buttons), allowed_mentions=_NOBODY)
+            if address.token:
+                webhook = self._webhook(address)
+                await webhook.edit_message(int(post_id), content=content, view=view, allowed_mentions=_NOBODY)
+            else:
+                message = (await self._channel(address)).get_partial_message(int(post_id))
+                await message.edit(content=content, view=view, allowed_mentions=_NOBODY)
 
     async def _follow_up(self, address: Address, text: str, buttons: Sequence[Button]) -> str:
         view = view_of(buttons) or discord.utils.MISSING
@@ -103,11 +94,11 @@ class DiscordOutlet(Outlet):
 
     async def _send(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
         channel, view = await self._channel(address), view_of(buttons)
-        content = self._with_mention(address, text)
+        content = _with_mention(address, text)
         more: dict[str, Any] = {"view": view} if view else {}
         if address.reply_to:
             more["reference"] = _reference(address)
-        called: list[discord.abc.Snowflake] = [discord.Object(int(address.user_id))] if address.token else []
+        called: list[discord.abc.Snowflake] = [discord.Object(int(address.user_id))] if address.mention else []
         mentions = discord.AllowedMentions(everyone=False, roles=False, users=called, replied_user=True)
         nonce = nonce or secrets.token_hex(12)
         message = await channel.send(content, nonce=nonce, allowed_mentions=mentions, **more)
@@ -132,15 +123,13 @@ class DiscordOutlet(Outlet):
             raise ChatUnreachable("not connected to Discord")
         return self.client
 
-    def _token_until(self, address: Address) -> float:
-        return min(address.token_until, self._dead.get(address.token, address.token_until))
+    def _check_token(self, address: Address) -> None:
+        if address.token and self._now() >= address.token_until:
+            raise AddressOver("the time to answer the interaction is over")
 
-    def _token_serves(self, address: Address) -> bool:
-        return bool(address.token) and self._now() < self._token_until(address)
 
-    def _with_mention(self, address: Address, text: str) -> str:
-        """Who asked by a command long ago is called, for nothing in the channel points at them."""
-        return f"<@{address.user_id}> {text}" if address.token and not address.private else text
+def _with_mention(address: Address, text: str) -> str:
+    return f"<@{address.user_id}> {text}" if address.mention and not address.private else text
 
 
 def view_of(buttons: Sequence[Button]) -> discord.ui.View | None:
@@ -177,7 +166,7 @@ async def _translated() -> AsyncIterator[None]:
 
 def _of_http(error: discord.HTTPException) -> Exception:
     if error.code in (_UNKNOWN_WEBHOOK, _INVALID_WEBHOOK, _UNKNOWN_INTERACTION):
-        return _TokenDead(str(error))
+        return AddressOver(str(error))
     if error.status == 429:
         after = error.response.headers.get("Retry-After", "")
         return ChatCooldown(float(after) if after.replace(".", "", 1).isdigit() else _COOLDOWN_S)

@@ -1,4 +1,4 @@
-"""What the shared parts need of a platform: a way to put text before people, and the three ways in which it fails."""
+"""What the shared parts need of a platform: a way to put text before people, and the ways in which it fails."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class ChatGone(Exception):
 
 class PostGone(Exception):
     """The message that was to be changed is not there any more, or cannot be changed."""
+
+
+class AddressOver(Exception):
+    """The address served for a while only, and that is over; its messages cannot be changed any more."""
 
 
 class Press(StrEnum):
@@ -81,6 +85,10 @@ class Outlet(Protocol):
 
     def address_of(self, place: Place) -> Address:
         """Where something is said that answers nobody."""
+        ...
+
+    def lasting(self, address: Address) -> Address:
+        """The address that serves when that one is over."""
         ...
 
     def creates_once(self, address: Address) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,7 @@ from bot.chat.replies import ReplyEvent, Retracted
 from bot.errors import QuotesmithError
 from bot.platforms.address import Address
 from bot.platforms.lanes import Lanes
-from bot.platforms.outlet import ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone, stop_button
+from bot.platforms.outlet import AddressOver, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone, stop_button
 from bot.platforms.posts import Posts
 from bot.platforms.replies import waiting_text
 from bot.platforms.splitting import split
@@ -128,6 +129,9 @@ class Painter:
             await showing
         except ChatCooldown as error:
             self._lanes.close_for(self._address.chat_id, error.retry_s)
+        except AddressOver:
+            with suppress(QuotesmithError):
+                await self._posts.move()
         except (ChatUnreachable, ChatGone, PostGone, QuotesmithError) as error:
             log.info("the progress of job %d was not shown: %s", self._job_id, error)
         else:

@@ -38,6 +38,12 @@ class Posts:
         """There is a message already."""
         return bool(self._ids)
 
+    async def move(self) -> None:
+        """Go on at the address that lasts, with new messages."""
+        self._address = self._outlet.lasting(self._address)
+        await _to_its_end(self._outbox.moved(self._job.job_id, self._address.to_json()))
+        self._ids = []
+
     async def put(self, part: int, text: str, buttons: Sequence[Button]) -> None:
         """Bring a part of the answer into its message; doing so again changes nothing.
 

@@ -87,9 +87,10 @@ async def _keep(client: PlatformClient, report: Callable[[str], None], backoff: 
             return
         except PlatformUnreachable as error:
             reason = str(error)
-        except Exception:
-            log.exception("serving %s failed", client.platform)
-            reason = f"{client.platform.capitalize()} sent something that was not understood."
+        except Exception as error:  # an event that the library cannot read ends its connection
+            log.debug("serving %s failed", client.platform, exc_info=True)
+            kind = type(error).__name__
+            reason = f"{client.platform.capitalize()} sent something that was not understood ({kind})."
         pause_s = backoff.next_pause_s()
         if reason != last_said or pause_s <= FIRST_PAUSE_S:  # the same line every minute tells nobody anything
             report(f"{reason} Trying again in {pause_s:g} s.")

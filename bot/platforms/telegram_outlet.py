@@ -38,6 +38,10 @@ class TelegramOutlet(Outlet):
         """The chat, or the topic in it."""
         return Address(place.chat_id, "", thread_id=place.thread_id)
 
+    def lasting(self, address: Address) -> Address:
+        """Telegram's addresses last."""
+        return address
+
     def creates_once(self, address: Address) -> bool:
         """Telegram knows no nonce."""
         return False

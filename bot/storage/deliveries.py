@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from bot.chat.messages import ConversationKey, Platform
 from bot.chat.ports import AcceptedJob, Outbox, PendingReply, ShownReply
@@ -34,6 +34,14 @@ class Deliveries(Outbox):
                 post = Post(job_id=job_id, part=part, platform=platform)
                 session.add(post)
             post.chat_id, post.platform_message_id = chat_id, platform_message_id
+
+    async def moved(self, job_id: int, address: str) -> None:
+        """The job is answered at another address from now on; the messages that it had do not count any more."""
+        async with self._database.write() as session:
+            await session.execute(delete(Post).where(Post.job_id == job_id))
+            job = await session.get(Job, job_id)
+            if job is not None and job.address:  # without one its person was forgotten
+                job.address = self._database.cipher.seal(address, JOB_ADDRESS)
 
     async def shown(self, platform: Platform, chat_id: str, platform_message_id: str) -> ShownReply | None:
         """What the message belongs to, None when it is none of ours."""

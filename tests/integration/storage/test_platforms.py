@@ -115,6 +115,15 @@ async def test_a_message_of_the_bot_leads_to_its_reply(stores: Stores) -> None:
     assert (pending.reply_id, pending.text, pending.job.job_id) == (reply, "hi", job.job_id)
 
 
+async def test_an_answer_that_moves_leaves_its_messages_behind(sealed: Stores) -> None:
+    job = await sealed.jobs.accept(ADA, MessageKind.CHAT, "hello", origin=origin(address="first"))
+    await sealed.outbox.posted(job.job_id, 0, Platform.DISCORD, "lobby", "70")
+    await sealed.outbox.moved(job.job_id, "second")
+    assert await sealed.outbox.posts(job.job_id) == []
+    (left,) = await sealed.jobs.unfinished([Platform.DISCORD])
+    assert left.address == "second"
+
+
 async def in_force(stores: Stores) -> list[tuple[int, int, int]]:
     async with stores.database.read() as session:
         votes = current_votes()

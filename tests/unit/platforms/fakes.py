@@ -10,9 +10,9 @@ from typing import Literal
 from bot.chat.messages import ConversationKey, MessageKind, Platform
 from bot.chat.ports import AcceptedJob, PendingReply, Place, ShownReply
 from bot.platforms.address import Address
-from bot.platforms.outlet import Button, ChatCooldown, ChatUnreachable, PostGone
+from bot.platforms.outlet import AddressOver, Button, ChatCooldown, ChatUnreachable, PostGone
 
-Fault = Literal["cooldown", "lost", "unanswered", "gone"]
+Fault = Literal["cooldown", "lost", "unanswered", "gone", "over"]
 KEY = ConversationKey(Platform.TELEGRAM, "lobby", "", "ada")
 ADDRESS = Address("lobby", "ada")
 
@@ -36,7 +36,7 @@ class FakeOutlet:
     """Chats as lists of messages. `faults` are used up from the front, one for each create or edit.
 
     "cooldown" and "lost" change nothing, "unanswered" does what was asked and says that it failed, "gone" deletes the
-    message that is to be changed.
+    message that is to be changed, "over" ends an address that has a token.
     """
 
     limit: int = 100
@@ -56,6 +56,9 @@ class FakeOutlet:
     def address_of(self, place: Place) -> Address:
         return Address(place.chat_id, "")
 
+    def lasting(self, address: Address) -> Address:
+        return Address(address.chat_id, address.user_id, mention=True)
+
     def creates_once(self, address: Address) -> bool:
         return self.remembers_nonces
 
@@ -71,6 +74,8 @@ class FakeOutlet:
     async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
         await asyncio.sleep(0)
         fault = self._fault()
+        if fault == "over" and address.token:
+            raise AddressOver("over")
         if fault in ("cooldown", "lost"):
             raise _error(fault)
         posts = self.chats.setdefault(address.chat_id, {})
@@ -87,6 +92,8 @@ class FakeOutlet:
     async def edit(self, address: Address, post_id: str, text: str, buttons: Sequence[Button]) -> None:
         await asyncio.sleep(0)
         fault = self._fault()
+        if fault == "over" and address.token:
+            raise AddressOver("over")
         if fault in ("cooldown", "lost"):
             raise _error(fault)
         posts = self.chats.setdefault(address.chat_id, {})
@@ -119,6 +126,7 @@ class FakeOutbox:
     """Outbox and Unfinished over dictionaries; survives the parts that use it, as a database does."""
 
     at: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
+    addresses: dict[int, str] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
     given_up: dict[int, str] = field(default_factory=dict)
     tries: list[str] = field(default_factory=list)
@@ -131,6 +139,10 @@ class FakeOutbox:
 
     async def posted(self, job_id: int, part: int, platform: Platform, chat_id: str, platform_message_id: str) -> None:
         self.at.setdefault(job_id, {})[part] = (chat_id, platform_message_id)
+
+    async def moved(self, job_id: int, address: str) -> None:
+        self.at.pop(job_id, None)
+        self.addresses[job_id] = address
 
     async def shown(self, platform: Platform, chat_id: str, platform_message_id: str) -> ShownReply | None:
         for job_id, parts in self.at.items():

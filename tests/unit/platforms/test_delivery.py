@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.chat.messages import Platform
 from bot.chat.ports import PendingReply
+from bot.platforms.address import Address
 from bot.platforms.delivery import Delivery
 from bot.platforms.lanes import Lanes
 from bot.platforms.outlet import ChatGone, ChatUnreachable
@@ -66,6 +68,15 @@ def test_a_process_that_is_killed_on_the_way_leaves_no_second_reply(
     asyncio.run(killed_and_started_again())
     texts = [text for text in outlet.texts() if text != "…"]
     assert sorted(" ".join(texts).split()) == sorted(REPLY.split())
+
+
+async def test_an_address_that_is_over_gives_way_to_the_one_that_lasts() -> None:
+    outlet, outbox = FakeOutlet(faults=["over"], remembers_nonces=True), FakeOutbox()
+    await outbox.posted(1, 0, Platform.DISCORD, "lobby", "77")
+    brief = Address("lobby", "ada", token="t")
+    await delivery(outlet, outbox).deliver(PendingReply(job_of(), 7, "Good morning.", 0), brief)
+    assert outlet.texts() == ["Good morning."] and outbox.confirmed == {7}
+    assert Address.from_json(outbox.addresses[1]) == Address("lobby", "ada", mention=True)
 
 
 async def test_a_chat_that_is_closed_to_the_bot_is_given_up_with_the_reason() -> None:

@@ -70,5 +70,5 @@ async def test_an_outage_and_a_defect_are_both_survived() -> None:
     await asyncio.wait([task])
     assert lines == [
         "Telegram cannot be reached. Trying again in 0 s.",
-        "Telegram sent something that was not understood. Trying again in 0 s.",
+        "Telegram sent something that was not understood (ZeroDivisionError). Trying again in 0 s.",
     ]
