@@ -116,7 +116,9 @@ class DiscordOutlet(Outlet):
         client = self._connected()
         if client.application_id is None:
             raise ChatUnreachable("not connected to Discord")
-        return discord.Webhook.partial(client.application_id, address.token, client=client)
+        webhook = discord.Webhook.partial(client.application_id, address.token, client=client)
+        webhook.type = discord.WebhookType.application  # which alone may send what only one person sees
+        return webhook
 
     def _connected(self) -> discord.Client:
         if self.client is None or self.client.is_closed():
