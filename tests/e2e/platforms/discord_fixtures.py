@@ -13,17 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.platforms.bot_process import PATIENCE_S, BotProcess
-from tests.servers.discord import (
-    COMMAND,
-    LOADING,
-    Channel,
-    DiscordServer,
-    Guild,
-    Interaction,
-    Json,
-    Person,
-    _command_data,
-)
+from tests.servers.discord import LOADING, Channel, DiscordServer, Guild, Interaction, Json, Person
 
 NUMBERS = count(1)
 GOOD, BAD, AGAIN, CANCEL = "👍 good", "👎 bad", "🔁 another", "✖ cancel"
@@ -131,7 +121,7 @@ class Scene:
         except TimeoutError:
             raise AssertionError(f"{self.server.describe()}\n{self.bot.output}") from None
 
-    async def command(self, person: Person, channel: Channel, name: str, **options: object) -> Json:
+    async def command(self, person: Person, channel: Channel, name: str, /, **options: object) -> Json:
         """Use a command, and get the finished answer."""
         return await self.answer(self.server.command(person, channel, name, **options))
 
@@ -142,10 +132,8 @@ class Scene:
         return [choice["value"] for choice in interaction.choices or []]
 
     async def use_model(self, person: Person, channel: Channel, name: str) -> Json:
-        """`/model use`; its option is called as a parameter of `command` is, which therefore cannot take it."""
-        command, path, [declared] = self.server._declared(channel, "model use")
-        data = _command_data(command, path, [self.server._option(declared, name, {})], {})
-        return await self.answer(self.server._begin(COMMAND, person, channel, data, None))
+        """Use `/model use`, and get the finished answer."""
+        return await self.command(person, channel, "model use", name=name)
 
     async def press(self, person: Person, message: Json, label: str) -> Json:
         """Press a button, and get the finished answer."""

@@ -591,8 +591,8 @@ async def test_a_notice_in_the_channel_is_finished_after_a_restart(tmp_path: Pat
 class SlowClock(DiscordServer):
     """A Discord whose clock is half a minute behind the bot's."""
 
-    def _snowflake(self, at: datetime | None = None) -> str:
-        return super()._snowflake(at or datetime.now(UTC) - timedelta(seconds=30))
+    def snowflake(self, at: datetime | None = None) -> str:
+        return super().snowflake(at or datetime.now(UTC) - timedelta(seconds=30))
 
 
 async def test_a_clock_that_is_ahead_makes_no_second_message(tmp_path: Path) -> None:
@@ -690,7 +690,7 @@ async def test_an_awaited_answer_that_is_deleted_or_dismissed_comes_anew(scene: 
     with scene.worker_held():
         asked = scene.server.command(ada, channel, "chat", text="hello", private=private)
         awaited = await scene.server.until(lambda: asked.original or {})
-        scene.server._remove(channel, scene.server._existing(channel, awaited["id"], ephemeral=True))
+        scene.server.dismiss(awaited)
     await scene.server.until(lambda: whole(scene, asked))
     await scene.settled()
     assert one_complete(found(scene, asked)) and not (private and scene.server.messages(channel))

@@ -8,11 +8,11 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import WSMsgType, web
 
-Json = dict[str, Any]
+from tests.servers.discord.protocol import Json
+
 Event = tuple[str, Json]
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15  # members, presences, message content
 
