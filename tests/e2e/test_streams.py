@@ -20,7 +20,13 @@ def start(tmp_path: Path, environment: dict[str, str], *arguments: str) -> subpr
         text=True,
         cwd=tmp_path,
         env=environment,
+        preexec_fn=heeding_interrupts,
     )
+
+
+def heeding_interrupts() -> None:
+    """A shell's background jobs, such as the tests may be, ignore Ctrl-C, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
