@@ -20,7 +20,7 @@ class Rate:
         asked = self._recent(asker, now)
         if not self.per_minute or len(asked) < self.per_minute:
             return 0.0
-        return asked[-self.per_minute] + WINDOW_S - now
+        return WINDOW_S - (now - asked[-self.per_minute])
 
     def count(self, asker: str, now: float) -> None:
         """The asker made a request."""
@@ -34,6 +34,7 @@ class Rate:
 
     def _recent(self, asker: str, now: float) -> deque[float]:
         asked = self._asked.setdefault(asker, deque())
-        while asked and asked[0] <= now - WINDOW_S:
+        # The age is compared, as in `wait_s`: a sum of clock and window is rounded, and the two would disagree.
+        while asked and now - asked[0] >= WINDOW_S:
             asked.popleft()
         return asked
