@@ -170,6 +170,7 @@ class Scene:
     async def settled(self) -> None:
         """Wait until all is dealt with that came before: a later question is answered, and nothing is under way."""
         bystander = self.person()
+        await self.server.connected()  # what was missed is answered without a gateway; a command is lost without one
         await self.answer(self.server.command(bystander, self.server.dm(bystander), "help"))
         under_way = "SELECT id FROM jobs WHERE state IN ('accepted', 'running')"
         on_its_way = "SELECT id FROM deliveries WHERE state = 'pending'"
