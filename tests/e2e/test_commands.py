@@ -18,7 +18,8 @@ CLOSED = re.compile(r".+[.!?\"”…]$")
 def test_piped_lines_are_answered_in_order_and_nothing_else_is_printed(run: Run) -> None:
     done = run("run", typed="/quote courage\n\nhello\n/good\n")
     lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) == 2 and CLOSED.fullmatch(lines[0]) and lines[1]
+    # A quote is one line; what the model says to "hello" may be several.
+    assert done.returncode == 0 and CLOSED.fullmatch(lines[0]) and len(lines) >= 2 and lines[1]
     assert done.stderr == "Thank you, noted as good.\n"
 
 

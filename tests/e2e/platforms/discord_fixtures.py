@@ -160,6 +160,28 @@ class Scene:
                 with suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGCONT)
 
+    @asynccontextmanager
+    async def worker_slowed(self) -> AsyncIterator[None]:
+        """While the block runs, the model writes in bursts: what a reply is so far is seen in each of the pauses."""
+
+        async def slow_down() -> None:
+            while True:
+                for worker in self.bot.workers():
+                    os.kill(worker, signal.SIGSTOP)
+                await asyncio.sleep(0.4)
+                for worker in self.bot.workers():
+                    os.kill(worker, signal.SIGCONT)
+                await asyncio.sleep(0.1)
+
+        slowing = asyncio.create_task(slow_down())
+        try:
+            yield
+        finally:
+            slowing.cancel()
+            await asyncio.wait([slowing])
+            for worker in self.bot.workers():
+                os.kill(worker, signal.SIGCONT)
+
     async def restarted(self) -> None:
         """Start the bot again, with the same database, and wait until Discord is ready for it."""
         connected = "Discord: connected as"
