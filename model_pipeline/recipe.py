@@ -1,0 +1,352 @@
+"""What a run does, as a TOML file says it: typed, checked and frozen; knows no stage's inner workings.
+
+A recipe's first line is the command that runs it. Every value can be set there too: `--set fine_tune.r=16`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from model_pipeline.errors import InputInvalid
+from model_pipeline.gguf.description import Card, QuotePrompt, SamplingByUse
+from model_pipeline.gguf.quantize import parse_type
+
+RECIPES = files("model_pipeline") / "recipes"
+
+
+class Family(StrEnum):
+    """Architecture and tokenizer of a base model; `--smoke` makes a small one of the same family."""
+
+    TINYLLAMA = "tinyllama"  # Llama, SentencePiece with byte fallback, Zephyr's chat template
+    LLAMA3 = "llama3"  # Llama, byte-level BPE with Llama 3's pre-tokenizer and chat template
+    GPT2 = "gpt2"  # GPT-2, its byte-level BPE, no chat template of its own
+    STARTER = "starter"  # Llama and byte-level BPE, both trained from scratch by the stage `pretrain`
+
+
+class Form(StrEnum):
+    """The columns of a source's rows."""
+
+    QUOTES = "quotes"  # quote, and keyword or tags
+    ALPACA = "alpaca"  # instruction, input, output
+    SHAREGPT = "sharegpt"  # conversations: [{from, value}]
+    MESSAGES = "messages"  # messages: [{role, content}]
+    EXPORT = "export"  # what `quotesmith data export` writes: a folder
+
+
+class Method(StrEnum):
+    """How the base model is fine-tuned."""
+
+    LORA = "lora"  # adapters beside the weights in 16 or 32 bits
+    LORA_8BIT = "lora-8bit"  # adapters beside 8-bit weights (LLM.int8())
+    QLORA = "qlora"  # adapters beside 4-bit weights: NF4, double quantization
+    FULL = "full"  # every weight
+
+
+class GroupBy(StrEnum):
+    """What is never divided between training and held-out rows."""
+
+    KEYWORD = "keyword"
+    CONVERSATION = "conversation"
+    PERSON = "person"
+
+
+class Precision(StrEnum):
+    """The arithmetic of training; AUTO is bf16 where the hardware has it, then fp16 on a GPU, and fp32 on a CPU."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    FP32 = "fp32"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Base(_Section):
+    """The model that a run starts from: a Hub id or a folder; the family `starter` has none and is pretrained."""
+
+    family: Family
+    model: str = ""
+    revision: str = "main"
+
+    @model_validator(mode="after")
+    def _has_a_model(self) -> Self:
+        if bool(self.model) == (self.family is Family.STARTER):
+            raise ValueError("a base of the family starter has no model, and one of any other family names one")
+        return self
+
+
+class Source(_Section):
+    """Where rows come from: a Hub dataset, or a folder, JSONL or Parquet file.
+
+    A path that is not absolute is looked for in the working directory, then among the data of this package.
+    """
+
+    form: Form
+    hub: str = ""
+    path: str = ""
+    revision: str = "main"
+    config: str = ""
+    split: str = "train"
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        if bool(self.hub) == bool(self.path):
+            raise ValueError("needs either hub (a dataset's id) or path (a folder, JSONL or Parquet file)")
+        return self
+
+
+class Data(_Section):
+    """Rows, how they become prompts and completions, and how they are split."""
+
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    quotes_as: Annotated[str, StringConstraints(pattern="^(text|chat)$")] = "text"
+    replies: Annotated[str, StringConstraints(pattern="^(all|last)$")] = "all"  # of a conversation: one row for each
+    max_rows: int = Field(0, ge=0)  # of all sources together, drawn with the seed; 0 is all
+    max_tokens: int = Field(512, ge=16)  # prompt and completion; what is longer is cut, or dropped with its reason
+    near_duplicate: float = Field(0.85, gt=0, le=1)  # Jaccard similarity of word 3-grams; 1 finds exact ones only
+    group_by: GroupBy = GroupBy.CONVERSATION
+    validation_share: float = Field(0.05, gt=0, lt=0.5)
+    test_share: float = Field(0.05, gt=0, lt=0.5)
+    seed: int = 0
+
+
+class Corpus(_Section):
+    """Plain text for pretraining: a folder of .txt files, a .tar.xz of them, or a JSONL file with `text`.
+
+    The path `train-rows` stands for the prepared rows of this run. `weight` multiplies how often a text is drawn;
+    `starts_at` is the share of training before which it is not.
+    """
+
+    path: str
+    weight: float = Field(1.0, gt=0)
+    starts_at: float = Field(0.0, ge=0, lt=1)
+
+
+class Pretrain(_Section):
+    """A Llama from scratch and its tokenizer; only for the family `starter`."""
+
+    corpora: Annotated[tuple[Corpus, ...], Field(min_length=1)]
+    vocabulary: int = Field(4096, ge=512)
+    hidden_size: int = Field(256, multiple_of=256)
+    layers: int = Field(6, ge=1)
+    heads: int = Field(4, ge=1)
+    key_value_heads: int = Field(4, ge=1)
+    feed_forward: int = Field(768, multiple_of=256)
+    context_tokens: int = Field(512, ge=64)
+    tokens: int = Field(10_000_000, ge=1_000)  # seen in training, repetitions counted
+    batch_tokens: int = Field(16_384, ge=64)
+    micro_batch: int = Field(8, ge=1)  # sequences at a time on the device
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup: float = Field(0.02, ge=0)
+    scheduler: str = "cosine_with_min_lr"
+    weight_decay: float = Field(0.1, ge=0)
+    validation_share: float = Field(0.005, gt=0, lt=0.5)
+    evaluate_every: int = Field(100, ge=1)  # steps; a checkpoint is saved as often
+    precision: Precision = Precision.AUTO
+    seed: int = 0
+
+
+class FineTune(_Section):
+    """Supervised fine-tuning on the replies; the values of LoRA have no effect on the method `full`."""
+
+    method: Method
+    r: int = Field(8, ge=1)
+    alpha: float = Field(16, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: tuple[str, ...] = ("all-linear",)
+    learning_rate: float = Field(2e-4, gt=0)
+    epochs: float = Field(1.0, gt=0)
+    max_steps: int = Field(0, ge=0)  # instead of epochs, if not 0
+    batch_size: int = Field(4, ge=1)  # rows at a time on a device
+    accumulate: int = Field(1, ge=1)  # batches for a step
+    optimizer: str = "adamw_8bit"  # a name of transformers' OptimizerNames
+    scheduler: str = "cosine"
+    warmup: float = Field(0.03, ge=0)  # below 1 a share of the steps, from 1 a number of them
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    precision: Precision = Precision.AUTO
+    packing: bool = False  # several rows in a sequence; needs flash attention
+    flash_attention: bool = True  # where the hardware and the package are there
+    liger: bool = True  # fused kernels, where the hardware and the package are there
+    activation_checkpointing: bool = True
+    evaluate_every: int = Field(50, ge=1)  # steps; a checkpoint is saved as often
+    patience: int = Field(3, ge=0)  # evaluations without a better loss before it stops; 0 never stops early
+    seed: int = 0
+
+
+class Export(_Section):
+    """The GGUF that is not quantized, and what the gates compare on."""
+
+    outtype: Annotated[str, StringConstraints(pattern="^(f16|bf16|f32)$")] = "f16"
+    gate_lines: int = Field(500, ge=1)
+    gate_prompts: int = Field(20, ge=1)
+
+
+class Quantize(_Section):
+    """llama.cpp's types to write; the first is the one that is served."""
+
+    types: Annotated[tuple[str, ...], Field(min_length=1)] = ("Q4_K_M",)
+
+    @model_validator(mode="after")
+    def _are_types(self) -> Self:
+        for name in self.types:
+            try:
+                parse_type(name)
+            except InputInvalid as error:
+                raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+
+class Evaluate(_Section):
+    """How many held-out rows are answered, and how long an answer may be."""
+
+    rows: int = Field(200, ge=2)
+    max_new_tokens: int = Field(128, ge=8)
+    batch_size: int = Field(16, ge=1)
+    temperature: float = Field(0.7, ge=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    latency_requests: int = Field(20, ge=2)
+    examples: int = Field(8, ge=1)
+    seed: int = 0
+
+
+class Served(_Section):
+    """What the manifest of the model folder says about asking this model, beside what is measured."""
+
+    context_tokens: int = Field(0, ge=0)  # 0: what the GGUF says
+    system_prompt: bool
+    quote_prompt: QuotePrompt
+    sampling: SamplingByUse = SamplingByUse()
+    card: Card = Card()
+
+
+class Publish(_Section):
+    """Names of the repositories on the Hub; those left empty are not published."""
+
+    adapter: str = ""
+    merged: str = ""
+    gguf: str = ""
+    dataset: str = ""
+    private: bool = True
+
+
+class Figure(_Section):
+    """A figure that somebody published for this run; `name` is ours for the same thing, for `compare`."""
+
+    name: str
+    value: float
+    note: str = ""
+
+
+class Recipe(_Section):
+    """A whole run."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    about: str
+    license: str
+    base: Base
+    data: Data
+    pretrain: Pretrain | None = None
+    fine_tune: FineTune
+    export: Export = Export()
+    quantize: Quantize = Quantize()
+    evaluate: Evaluate = Evaluate()
+    served: Served
+    publish: Publish = Publish()
+    published: tuple[Figure, ...] = ()
+    smoke: bool = False  # made by `--smoke`: a small model of the family, and small data
+
+    @model_validator(mode="after")
+    def _is_pretrained_or_not(self) -> Self:
+        if (self.pretrain is not None) != (self.base.family is Family.STARTER):
+            raise ValueError("pretrain belongs to a base of the family starter, and to no other")
+        return self
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with this package."""
+    return sorted(Path(entry.name).stem for entry in RECIPES.iterdir() if _is_recipe(entry.name))
+
+
+def read_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name, or in that TOML file, with `settings` such as `fine_tune.r=16` in it.
+
+    Raises `InputInvalid`, whose sentence names the first wrong key and what is allowed.
+    """
+    content = _parse(recipe_text(name_or_path), name_or_path)
+    for setting in settings:
+        _set(content, setting)
+    return check_recipe(content, name_or_path)
+
+
+def recipe_text(name_or_path: str) -> str:
+    """The TOML of a recipe. Raises `InputInvalid`."""
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputInvalid(f"The recipe {path} cannot be read: {reason}.") from error
+    if name_or_path not in recipe_names():
+        names = ", ".join(recipe_names())
+        raise InputInvalid(f"There is no recipe {name_or_path!r}; give the path of a .toml file, or one of {names}.")
+    return (RECIPES / f"{name_or_path}.toml").read_text(encoding="utf-8")
+
+
+def check_recipe(content: Mapping[str, Any], where: str) -> Recipe:
+    """The recipe of parsed TOML or JSON. Raises `InputInvalid`."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise InputInvalid(f"The recipe {where} cannot be used: {_first_problem(error)}.") from error
+
+
+def _is_recipe(file_name: str) -> bool:
+    return file_name.endswith(".toml") and not file_name.endswith("-folder.toml")
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputInvalid(f"The recipe {where} is not TOML: {error}.") from error
+
+
+def _set(content: dict[str, Any], setting: str) -> None:
+    key, equals, value = setting.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise InputInvalid(f"{setting!r} sets nothing; write it as section.key=value, such as fine_tune.r=16.")
+    table: Any = content
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputInvalid(f"{setting!r} cannot be set, for {part} is no section; give a whole list as its value.")
+    table[parts[-1]] = _value(value.strip())
+
+
+def _value(text: str) -> object:
+    """A TOML value, or a bare word as the string that it is."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    text = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        text = "is not a key of a recipe"
+    return f"{key} {text[0].lower()}{text[1:]}" if key else text

@@ -1,0 +1,204 @@
+"""Owns the run folder: its frozen recipe, a folder for each stage, and the manifests whose presence means "finished".
+
+Stages meet here and nowhere else. Knows the names of the stages and their order, and nothing of what they do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from model_pipeline.errors import InputInvalid
+from model_pipeline.recipe import Family, Recipe, check_recipe
+
+RECIPE_FILE = "recipe.json"
+MANIFEST_FILE = "manifest.json"
+MODEL_FOLDER = "model"  # what the bot is given
+PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "llama-cpp-python")
+
+
+class Stage(StrEnum):
+    """The stages, in their order."""
+
+    PREPARE = "prepare"
+    PRETRAIN = "pretrain"
+    FINE_TUNE = "fine-tune"
+    MERGE = "merge"
+    EXPORT_GGUF = "export-gguf"
+    QUANTIZE = "quantize"
+    EVALUATE = "evaluate"
+    PUBLISH = "publish"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder and its recipe."""
+
+    folder: Path
+    recipe: Recipe
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages that `run` goes through; publishing is never done unasked."""
+        skipped = {Stage.PUBLISH} | (set() if self.recipe.pretrain else {Stage.PRETRAIN})
+        return tuple(stage for stage in Stage if stage not in skipped)
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder that the bot takes."""
+        return self.folder / MODEL_FOLDER
+
+    def of(self, stage: Stage) -> Path:
+        """The folder of a stage."""
+        return self.folder / stage
+
+    def is_finished(self, stage: Stage) -> bool:
+        """The stage's manifest is there."""
+        return (self.of(stage) / MANIFEST_FILE).is_file()
+
+    def manifest(self, stage: Stage) -> dict[str, Any]:
+        """The manifest of a finished stage: `figures`, `files` and more. Raises `InputInvalid` before that."""
+        path = self.of(stage) / MANIFEST_FILE
+        if not path.is_file():
+            raise InputInvalid(f"{self.folder} has not been through {stage}; quotesmith-pipeline {stage} does it.")
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise InputInvalid(f"{path} cannot be read; delete it, and the stage {stage} runs again.") from error
+
+    def figures(self, stage: Stage) -> dict[str, Any]:
+        """The figures of a finished stage. Raises `InputInvalid` before it is finished."""
+        return dict(self.manifest(stage)["figures"])
+
+    def begin(self, stage: Stage, *needs: Stage) -> Path:
+        """The folder for a stage to write into, once those that it needs are finished. Raises `InputInvalid`."""
+        for needed in needs:
+            self.manifest(needed)
+        self.of(stage).mkdir(parents=True, exist_ok=True)
+        return self.of(stage)
+
+    def finish(self, stage: Stage, began: datetime, figures: Mapping[str, Any]) -> None:
+        """Write the stage's manifest, the last of its files: everything in its folder with its SHA-256."""
+        folder = self.of(stage)
+        manifest = {
+            "stage": stage,
+            "recipe": self.recipe.name,
+            "smoke": self.recipe.smoke,
+            "began": began.isoformat(timespec="seconds"),
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
+            "packages": versions(),
+            "figures": dict(figures),
+            "files": {str(path.relative_to(folder)): sha256(path) for path in _kept_files(folder)},
+        }
+        _write_last(folder / MANIFEST_FILE, manifest)
+
+    def restart(self, stage: Stage) -> None:
+        """Forget a stage that was finished or begun, and all that it wrote."""
+        shutil.rmtree(self.of(stage), ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from working on this run. Raises `InputInvalid` if one does."""
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise InputInvalid(f"Another process works on {self.folder}; wait, or choose another.") from error
+
+
+def create_run(folder: Path, recipe: Recipe) -> Run:
+    """The run in that folder, new or gone on with; `InputInvalid` if it was begun with another recipe."""
+    if (folder / RECIPE_FILE).is_file():
+        run = open_run(folder)
+        if difference := _difference(run.recipe, recipe):
+            raise InputInvalid(f"{folder} was begun with another {difference}; choose another folder with --out.")
+        return run
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputInvalid(f"{folder} is there and holds no run; choose another folder with --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_last(folder / RECIPE_FILE, recipe.model_dump(mode="json"))
+    except OSError as error:
+        raise InputInvalid(f"The run folder {folder} cannot be written: {error.strerror or error}.") from error
+    return Run(folder, recipe)
+
+
+def open_run(folder: Path) -> Run:
+    """The run that was begun in that folder. Raises `InputInvalid`."""
+    path = folder / RECIPE_FILE
+    if not path.is_file():
+        raise InputInvalid(f"{folder} holds no run; quotesmith-pipeline run RECIPE --out {folder} begins one.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputInvalid(f"{path} cannot be read: {error}.") from error
+    return Run(folder, check_recipe(content, str(path)))
+
+
+def base_folder(run: Run) -> str:
+    """What the fine-tuned model is loaded from: what was pretrained here, or the base's id or folder."""
+    return str(run.of(Stage.PRETRAIN) / "model") if run.recipe.base.family is Family.STARTER else run.recipe.base.model
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that a result depends on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _kept_files(folder: Path) -> list[Path]:
+    """What a stage leaves: neither checkpoints, which go, nor hidden files."""
+    inner = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_FILE)
+    return sorted(
+        path
+        for path in inner
+        if not any(part.startswith((".", "checkpoint-")) for part in path.relative_to(folder).parts)
+    )
+
+
+def _difference(old: Recipe, new: Recipe) -> str:
+    """The first key whose value differs, with both values; "" if none does."""
+    left, right = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    for key in sorted({*left, *right}):
+        if left.get(key) != right.get(key):
+            return f"{key} ({left.get(key)!r}, now {right.get(key)!r})"
+    return ""
+
+
+def _flat(content: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(content, dict):
+        return {prefix: content}
+    return {
+        key: value
+        for name, inner in content.items()
+        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
+    }
+
+
+def _write_last(path: Path, content: Mapping[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,1 @@
+"""What the training stages share: loading models, the mask, callbacks; knows no stage."""

@@ -1,0 +1,33 @@
+"""Loads a base model's tokenizer, and gives one without a chat template the plain one; knows no weights."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import HFValidationError
+from transformers import AutoTokenizer
+
+from model_pipeline.errors import InputInvalid
+
+PLAIN_TEMPLATE = files("model_pipeline") / "data" / "plain-chat.jinja"
+
+
+def load_tokenizer(model: str, revision: str = "main") -> Any:
+    """The tokenizer of a Hub id or folder, which can pad and render a conversation. Raises `InputInvalid`."""
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(model, revision=None if Path(model).is_dir() else revision)
+    except (OSError, ValueError, HFValidationError) as error:
+        raise InputInvalid(f"The tokenizer of {model} cannot be loaded: {first_line(error)}.") from error
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = PLAIN_TEMPLATE.read_text(encoding="utf-8")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def first_line(error: BaseException) -> str:
+    """A library's message as the end of a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__
