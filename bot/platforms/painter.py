@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 0.8  # an answer that is there within this time needs no notice that one is coming
 _TICK_S = 0.2
+_LAST_EDIT_S = 3.0  # one that takes longer waits for a rate limit, and was not sent yet
 _DRAFT_LIFE_S = 20.0  # Telegram shows a draft for 30 s
 
 
@@ -51,6 +52,7 @@ class Painter:
         self._painted: str | None = None
         self._painted_at = self._typed_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name=f"painting the answer to job {self._job_id}")
@@ -60,8 +62,12 @@ class Painter:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        self._over.set()
+        # An edit under way is let through: cut off, it could still arrive after the final text, and replace it.
+        _, late = await asyncio.wait([self._task], timeout=_LAST_EDIT_S)
+        if late:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         if not self._task.cancelled() and (failure := self._task.exception()) is not None:
             log.error("the progress of job %d could not be shown", self._job_id, exc_info=failure)
 
@@ -76,9 +82,11 @@ class Painter:
                 self._text = ""
 
     async def _run(self) -> None:
-        while True:
+        while not self._over.is_set():
             await self._look()
-            await asyncio.sleep(_TICK_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await self._over.wait()
 
     async def _look(self) -> None:
         """Show what has changed, if the chat takes it."""
