@@ -5,6 +5,10 @@ PipelineError
 |-- ConverterUnavailable  llama.cpp's converter is not cached and cannot be downloaded or unpacked
 |-- ExportFailed          the converter refused the model, or wrote something that must not be served
 |-- QuantizationFailed    llama.cpp could not write the quantized file
+|-- MaskWrong             the loss would be taken on something else than the replies
+|-- TrainingFailed        memory, disk or numbers ended training; the text names the checkpoint that is kept
+|-- Interrupted           a person stopped it; the same command goes on from there
+|-- PublishFailed         the model hub did not take what was to be published
 `-- ParityFailed          the exported model does not answer as the trained one does
 
 `str(error)` is one clear sentence: what was wrong and what is allowed. A library's errors are translated where the
@@ -32,6 +36,22 @@ class ExportFailed(PipelineError):
 
 class QuantizationFailed(PipelineError):
     """llama.cpp could not write the quantized file."""
+
+
+class MaskWrong(PipelineError):
+    """Labels that are not masked do not spell a reply."""
+
+
+class TrainingFailed(PipelineError):
+    """Memory, disk or numbers ended training; the text names the last good checkpoint."""
+
+
+class Interrupted(PipelineError):
+    """A person stopped it, and nothing is lost."""
+
+
+class PublishFailed(PipelineError):
+    """The model hub did not take what was to be published; the text names the repository."""
 
 
 class ParityFailed(PipelineError):

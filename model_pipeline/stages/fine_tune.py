@@ -1,0 +1,221 @@
+"""The stage fine-tune: supervised fine-tuning on the prepared rows, with the loss on the replies only.
+
+Leaves `adapter/` (`model/` for the method full), the loss curve as CSV and PNG, a trackio log, the best checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, redirect_stdout
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import datasets
+import transformers
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
+from trl import SFTConfig, SFTTrainer
+
+from model_pipeline.data.prepared import read_rows
+from model_pipeline.data.rows import Row
+from model_pipeline.errors import Interrupted, TrainingFailed
+from model_pipeline.recipe import FineTune, Method, Precision
+from model_pipeline.report import Report
+from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.training.base_model import load_base, parameter_counts
+from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
+from model_pipeline.training.checkpoints import last_checkpoint, step_of
+from model_pipeline.training.failures import kept, told_in_a_sentence
+from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, is_main_process, peak_memory_bytes
+from model_pipeline.training.loss_curve import write_curve
+from model_pipeline.training.mask import check_mask
+from model_pipeline.training.tokenizer import load_tokenizer
+
+
+def fine_tune(run: Run, report: Report) -> None:
+    """Train, or go on with training from the last checkpoint. Raises `PipelineError`."""
+    began = datetime.now(UTC)
+    needs = [Stage.PREPARE, *([Stage.PRETRAIN] if run.recipe.pretrain else [])]
+    folder, settings = run.begin(Stage.FINE_TUNE, *needs), run.recipe.fine_tune
+    checkpoints, hardware = folder / "checkpoints", find_hardware()
+    with told_in_a_sentence(checkpoints), ExitStack() as stack:
+        log = stack.enter_context((folder / "libraries.log").open("a", encoding="utf-8"))
+        stack.enter_context(redirect_stdout(log))  # trackio and the trainer print there
+        trainer, rows = _trainer(run, folder, hardware)
+        compared = _check_first_batch(trainer, rows)
+        total = _planned_steps(trainer, settings)
+        resumed = last_checkpoint(checkpoints)
+        if resumed:
+            report.say(f"Going on from step {step_of(resumed)} of {total}.")
+        advance = stack.enter_context(report.progress("fine-tune", total, begun_at=step_of(resumed) if resumed else 0))
+        progress, guard = Progress(advance), LossGuard()
+        stop = stack.enter_context(StopOnSignal())
+        for callback in (progress, guard, stop):
+            trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    if guard.failed_at:
+        raise TrainingFailed(
+            f"The loss is no number any more at step {guard.failed_at}: set a smaller fine_tune.learning_rate, "
+            f"or fine_tune.precision. {kept(checkpoints)}"
+        )
+    if stop.stopped and trainer.state.global_step < total:
+        raise Interrupted(f"Stopped at step {trainer.state.global_step} of {total}. {kept(checkpoints)}")
+    if not is_main_process():
+        return
+    _save(trainer, folder, settings.method)
+    write_curve(folder, trainer.state.log_history, f"{run.recipe.name}: fine-tune")
+    figures = _figures(trainer, settings, hardware, progress) | {"mask_runs_compared": compared}
+    report.say(
+        f"Validation loss {figures['best_validation_loss']:.3f} at step {figures['best_step']} of {total}; "
+        f"{figures['trained_parameters']:,} of {figures['total_parameters']:,} parameters trained."
+    )
+    run.finish(Stage.FINE_TUNE, began, figures)
+
+
+def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]]:
+    """The trainer, with model and rows in it, and the rows of both splits."""
+    recipe, settings = run.recipe, run.recipe.fine_tune
+    _keep_libraries_quiet()
+    set_seed(settings.seed)
+    precision = hardware.precision(settings.precision)
+    attention = "flash_attention_2" if settings.flash_attention and hardware.flash else "sdpa"
+    source = base_folder(run)
+    tokenizer = load_tokenizer(source, recipe.base.revision)
+    model = load_base(source, recipe.base.revision, settings.method, dtype_of(precision), attention, train=True)
+    model.config.use_cache = False
+    train, validation = (read_rows(run.of(Stage.PREPARE) / f"{name}.jsonl") for name in ("train", "validation"))
+    trainer = SFTTrainer(
+        model=model,
+        args=_arguments(run, folder, hardware, precision),
+        train_dataset=_dataset(train),
+        eval_dataset=_dataset(validation),
+        processing_class=tokenizer,
+        peft_config=None if settings.method is Method.FULL else _lora(settings),
+        callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience else [],
+    )
+    trainer.remove_callback(PrinterCallback)
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:  # TRL makes adapters bf16, in which fp16's gradient scaling does not work
+            parameter.data = parameter.data.float()
+    return trainer, [*train, *validation]
+
+
+def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision) -> SFTConfig:
+    settings = run.recipe.fine_tune
+    packing = settings.packing and settings.flash_attention and hardware.flash
+    os.environ["TRACKIO_DIR"] = str(folder / "trackio")  # read when trackio is imported, by the trainer
+    return SFTConfig(
+        output_dir=str(folder / "checkpoints"),
+        run_name=run.folder.name,
+        project=run.recipe.name,
+        report_to="trackio",
+        trackio_static_space_id=False,
+        max_length=run.recipe.data.max_tokens,
+        completion_only_loss=True,
+        packing=packing,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulate,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=settings.warmup,
+        optim=settings.optimizer,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=precision is Precision.BF16,
+        fp16=precision is Precision.FP16,
+        use_cpu=not hardware.cuda,
+        dataloader_pin_memory=hardware.cuda,
+        activation_checkpointing=settings.activation_checkpointing,
+        use_liger_kernel=settings.liger and hardware.liger,
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        restore_callback_states_from_checkpoint=True,
+        include_num_input_tokens_seen="non_padding",
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # it would hide what LossGuard looks for
+        disable_tqdm=True,
+        seed=settings.seed,
+    )
+
+
+def _lora(settings: FineTune) -> LoraConfig:
+    targets = settings.targets
+    return LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets[0] if targets == ("all-linear",) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _dataset(rows: list[Row]) -> Dataset:
+    return Dataset.from_list([{"prompt": row.prompt, "completion": row.completion} for row in rows])
+
+
+def _check_first_batch(trainer: Any, rows: list[Row]) -> int:
+    examples = list(islice(trainer.train_dataset, trainer.args.per_device_train_batch_size))
+    batch = trainer.data_collator(examples)
+    return check_mask(trainer.processing_class, rows, [{"labels": labels} for labels in batch["labels"].tolist()])
+
+
+def _planned_steps(trainer: Any, settings: FineTune) -> int:
+    if settings.max_steps:
+        return settings.max_steps
+    batches = len(trainer.get_train_dataloader())
+    return int(-(-batches // settings.accumulate) * settings.epochs)
+
+
+def _save(trainer: Any, folder: Path, method: Method) -> None:
+    """The best weights, for the trainer has loaded them, and the tokenizer beside them."""
+    target = folder / ("model" if method is Method.FULL else "adapter")
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    model.save_pretrained(target)
+    trainer.processing_class.save_pretrained(target)
+
+
+def _figures(trainer: Any, settings: FineTune, hardware: Hardware, progress: Progress) -> dict[str, Any]:
+    state, log = trainer.state, trainer.state.log_history
+    losses = [entry["loss"] for entry in log if "loss" in entry]
+    evaluated = [(entry["eval_loss"], entry["step"]) for entry in log if "eval_loss" in entry]
+    best_loss, best_step = min(evaluated) if evaluated else (float("nan"), state.global_step)
+    trained, total = parameter_counts(trainer.model)
+    return {
+        "method": settings.method,
+        "device": hardware.name,
+        "precision": hardware.precision(settings.precision),
+        "attention": trainer.model.config._attn_implementation,
+        "packing": trainer.args.packing,
+        "liger": trainer.args.use_liger_kernel,
+        "trained_parameters": trained,
+        "total_parameters": total,
+        "train_rows": len(trainer.train_dataset),
+        "steps": state.global_step,
+        "epochs": round(float(state.epoch or 0), 3),
+        "stopped_early": state.global_step < state.max_steps,
+        "first_loss": losses[0],
+        "train_loss": sum(losses[-10:]) / len(losses[-10:]),
+        "best_validation_loss": best_loss,
+        "best_step": best_step,
+        "tokens": int(state.num_input_tokens_seen),
+        "tokens_per_second": round(progress.tokens / progress.seconds, 1) if progress.seconds else 0.0,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def _keep_libraries_quiet() -> None:
+    datasets.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()

@@ -1,0 +1,87 @@
+"""Loads base models and adapters, in the precision that a method trains them in; trains nothing.
+
+bitsandbytes on processors with AVX512-BF16 repacks 4-bit weights for good at the first forward pass in eval mode:
+from then on gradients lose the frozen path, and merging returns garbage. `keep_4bit_weights` forbids that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import HFValidationError
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers.utils.hub import cached_file
+
+from model_pipeline.errors import InputInvalid
+from model_pipeline.recipe import Method
+from model_pipeline.training.hardware import local_rank
+from model_pipeline.training.tokenizer import first_line
+
+
+def load_base(
+    model: str, revision: str, method: Method, dtype: torch.dtype, attention: str = "sdpa", *, train: bool = False
+) -> Any:
+    """The causal language model of a Hub id or folder, as `method` holds it. Raises `InputInvalid`.
+
+    Frozen weights are held in `dtype`; those that the method `full` trains (`train`) stay in fp32, for AdamW's steps
+    are smaller than 16 bits can add.
+    """
+    options: dict[str, Any] = {"dtype": torch.float32 if train and method is Method.FULL else dtype}
+    if config := quantization_config(method, dtype):
+        options["quantization_config"] = config
+    if torch.cuda.is_available():
+        options["device_map"] = {"": local_rank()}
+    elif method in (Method.QLORA, Method.LORA_8BIT):
+        options["device_map"] = {"": "cpu"}
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(
+            model, revision=None if Path(model).is_dir() else revision, attn_implementation=attention, **options
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, HFValidationError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise InputInvalid(f"The base model {model} cannot be loaded: {first_line(error)}.") from error
+    keep_4bit_weights(loaded)
+    return loaded
+
+
+def quantization_config(method: Method, dtype: torch.dtype) -> BitsAndBytesConfig | None:
+    """How bitsandbytes holds the frozen weights of a method; None where it does not."""
+    if method is Method.QLORA:  # https://arxiv.org/abs/2305.14314: NormalFloat, with its constants quantized again
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    return BitsAndBytesConfig(load_in_8bit=True) if method is Method.LORA_8BIT else None
+
+
+def keep_4bit_weights(model: Any) -> int:
+    """Forbid the repacking of every 4-bit layer, before the first forward pass; returns how many there are."""
+    layers = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+    for layer in layers:
+        layer.support_avx512bf16_for_cpu = False
+    return len(layers)
+
+
+def parameter_counts(model: Any) -> tuple[int, int]:
+    """Trained parameters, and all of them; a 4-bit weight, stored in half a byte, counts as one."""
+    trained = total = 0
+    for parameter in model.parameters():
+        packed = type(parameter).__name__ == "Params4bit"
+        count = parameter.numel() * (2 * parameter.element_size() if packed else 1)
+        total += count
+        trained += count if parameter.requires_grad else 0
+    return trained, total
+
+
+def base_file(model: str, revision: str, name: str) -> Path | None:
+    """A file that lies beside a base model's weights, such as tokenizer.model; None if it has none."""
+    if Path(model).is_dir():
+        found = Path(model) / name
+        return found if found.is_file() else None
+    cached = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return Path(cached) if cached else None

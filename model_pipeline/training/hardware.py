@@ -1,0 +1,72 @@
+"""What the machine can do, and which arithmetic and kernels that allows; loads no model."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import torch
+
+from model_pipeline.recipe import Precision
+
+_FLASH_CAPABILITY = (8, 0)  # flash-attn 2 needs Ampere; so does bf16 arithmetic
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """One device; `flash` and `liger` mean that the package is there too."""
+
+    name: str
+    cuda: bool
+    bf16: bool
+    flash: bool
+    liger: bool
+
+    def precision(self, wanted: Precision) -> Precision:
+        """What AUTO stands for here; anything else stays as it is."""
+        if wanted is not Precision.AUTO:
+            return wanted
+        if not self.cuda:
+            return Precision.FP32
+        return Precision.BF16 if self.bf16 else Precision.FP16
+
+
+def find_hardware() -> Hardware:
+    """This process's device."""
+    if not torch.cuda.is_available():
+        threads = torch.get_num_threads()
+        return Hardware(f"CPU, {threads} threads", cuda=False, bf16=False, flash=False, liger=False)
+    modern = torch.cuda.get_device_capability() >= _FLASH_CAPABILITY
+    return Hardware(
+        torch.cuda.get_device_name(),
+        cuda=True,
+        bf16=modern and torch.cuda.is_bf16_supported(),
+        flash=modern and find_spec("flash_attn") is not None,
+        liger=find_spec("liger_kernel") is not None,
+    )
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """The type that frozen weights are held in."""
+    return {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}.get(precision, torch.float32)
+
+
+def peak_memory_bytes() -> int:
+    """The most that this process has held: on the GPU if there is one, else in all."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def local_rank() -> int:
+    """Which of this machine's processes this is, as `accelerate launch` numbers them; 0 without it."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def is_main_process() -> bool:
+    """Of all processes that train together, the one that writes and reports."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
