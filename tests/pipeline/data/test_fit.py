@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_pipeline.data.fit import estimate_rows, fit_rows
@@ -45,6 +45,7 @@ def chats(draw: st.DrawFn) -> Row:
     return chat(*draw(st.lists(TEXT, min_size=2 * exchanges, max_size=2 * exchanges)), system=draw(st.just("") | TEXT))
 
 
+@settings(deadline=None)
 @given(rows=st.lists(chats(), max_size=5), max_tokens=st.integers(16, 160))
 def test_what_is_kept_fits_and_ends_as_it_ended(rows: list[Row], max_tokens: int, zephyr: Any, no_system: Any) -> None:
     for tokenizer in (zephyr, no_system):

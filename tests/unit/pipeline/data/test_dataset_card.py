@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_pipeline.data.dataset_card import card_text
@@ -106,6 +106,7 @@ def test_figures_count_everything() -> None:
     assert figures["sources"][0]["sha256"] == "f" * 64
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), min_size=1))
 def test_lengths_are_in_order(tokens: list[int]) -> None:
     found = lengths_of([quote("tea", count) for count in tokens])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_pipeline.data.export_conversations import first_rows
@@ -32,6 +32,7 @@ def test_a_row_without_an_exchange_stands_alone() -> None:
     assert first_rows(["ada", "ada"], [[], turns("a")]) == [0, 1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=25), min_size=1, max_size=5))
 def test_no_conversation_is_ever_divided(conversations: list[list[int]]) -> None:
     rows, origins = [], []

@@ -6,20 +6,22 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_pipeline.data.prepared import read_rows, training_texts, write_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid
 
-TURNS = st.lists(st.fixed_dictionaries({"role": st.text(max_size=4), "content": st.text(max_size=8)}), min_size=1)
-BODIES = st.tuples(st.text(), st.text()) | st.tuples(TURNS, TURNS)
+TEXTS = st.text('aé \n"\u2028😀', max_size=8)
+TURNS = st.lists(st.fixed_dictionaries({"role": TEXTS, "content": TEXTS}), min_size=1, max_size=4)
+BODIES = st.tuples(TEXTS, TEXTS) | st.tuples(TURNS, TURNS)
 ROWS = st.builds(
     lambda body, group, keyword: Row(body[0], body[1], group, keyword, "quote"), BODIES, st.text(), st.text()
 )
 
 
+@settings(deadline=None)
 @given(rows=st.lists(ROWS, max_size=4))
 def test_rows_come_back_as_they_were(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("rows") / "train.jsonl"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_pipeline.data.quotations import bare_quote, keyword_of_tags
@@ -31,6 +31,7 @@ def test_only_marks_around_the_whole_are_taken_off(written: str, bare: str) -> N
     assert bare_quote(written) == bare
 
 
+@settings(deadline=None)
 @given(st.text("ab “”\"'«»„\n", max_size=12))
 def test_nothing_but_marks_and_spaces_is_lost(text: str) -> None:
     found = bare_quote(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model_pipeline.data.texts import digest, in_one_line, normalised
@@ -24,11 +24,13 @@ def test_half_a_character_has_a_digest() -> None:
     assert digest("\ud83d") != digest("\ud83e")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text())
 def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text())
 def test_one_line_is_one_line(text: str) -> None:
     assert len(in_one_line(text).splitlines()) <= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_pipeline.data.items import Message
@@ -69,6 +69,7 @@ def test_what_teaches_nothing_is_refused_with_its_reason(content: Any, reason: s
     assert caught.value.reason == reason
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["system", "user", "assistant"]), max_size=7))
 def test_accepted_turns_always_alternate(roles: list[str]) -> None:
     try:
