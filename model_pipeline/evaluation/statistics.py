@@ -60,7 +60,7 @@ def mean(values: Floats, axis: int = -1) -> Floats:
 
 
 def paired_difference(
-    before: Sequence[float], after: Sequence[float], seed: int, confidence: float = CONFIDENCE
+    before: Sequence[float] | Floats, after: Sequence[float] | Floats, seed: int, confidence: float = CONFIDENCE
 ) -> Difference:
     """The mean of after - before, row by row, by a paired bootstrap. Raises `InputInvalid`."""
     check_pairs(before, after)
