@@ -122,11 +122,14 @@ class Data(_Section):
 class Corpus(_Section):
     """Plain text for pretraining: a folder of .txt files, a .tar.xz of them, or a JSONL file with `text`.
 
-    The path `train-rows` stands for the prepared rows of this run. `weight` multiplies how often a text is drawn;
-    `starts_at` is the share of training before which it is not.
+    The path `train-rows` stands for the prepared rows of this run. Of a folder or archive, `include` and `exclude`
+    choose files by patterns of their names, so that one archive can be several corpora of different weights. `weight`
+    multiplies how often a text is drawn; `starts_at` is the share of training before which it is not.
     """
 
     path: str
+    include: tuple[str, ...] = ()  # such as "*plato*"; none is all
+    exclude: tuple[str, ...] = ()
     weight: float = Field(1.0, gt=0)
     starts_at: float = Field(0.0, ge=0, lt=1)
 

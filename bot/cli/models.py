@@ -94,7 +94,11 @@ def pull(
     name: NameOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Download a GGUF from the model hub; a download that was cut off goes on where it stopped."""
+    """Download a GGUF from the model hub; a download that was cut off goes on where it stopped.
+
+    Where its repository has the manifest.json of a published model, the model is served with those prompts and that
+    sampling, and FILE may be left out.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 

@@ -41,6 +41,16 @@ class HubFile:
         return re.sub(r"[^A-Za-z0-9._-]", "-", PurePosixPath(self.path).name)
 
 
+@dataclass(frozen=True, slots=True)
+class HubRepository:
+    """What the hub tells of OWNER/NAME: the newest commit ("" if it does not say), the card's licence, the files."""
+
+    name: str
+    revision: str
+    license: str
+    files: tuple[HubFile, ...]
+
+
 def parse_spec(spec: str) -> HubSpec:
     """Understand a catalogue name, OWNER/REPO or OWNER/REPO:FILE, where FILE may be a quantization such as Q8_0.
 

@@ -16,6 +16,7 @@ from bot.models.disk import write_durably
 
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 20
+MAX_SHOWN_KEY = 100  # characters
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 NAME_RULE = "1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or a digit"
 
@@ -121,10 +122,15 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelInvalid(f"The manifest {path} cannot be read: {error.strerror or error}.") from error
     if len(content) > MAX_MANIFEST_BYTES:
         raise ModelInvalid(f"The manifest {path} is larger than {MAX_MANIFEST_BYTES:,} bytes.")
+    return parse_manifest(content, f"The manifest {path}")
+
+
+def parse_manifest(content: bytes, what: str) -> Manifest:
+    """Check the content of `what`, which the sentence begins with; raises ModelInvalid with the wrong key."""
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        raise ModelInvalid(f"The manifest {path} cannot be used: {first_problem(error)}.") from error
+        raise ModelInvalid(f"{what} cannot be used: {first_problem(error)}.") from error
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
@@ -135,6 +141,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 def first_problem(error: ValidationError) -> str:
     """The first wrong key and what is allowed there, without a full stop."""
     problem = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    parts = ".".join(str(part) for part in problem["loc"])[:MAX_SHOWN_KEY]
+    key = "".join(letter if letter.isprintable() else "?" for letter in parts)  # it may be anybody's text
     text = problem["msg"].removeprefix("Value error, ")
     return f"{key}: {text[:1].lower()}{text[1:]}" if key else f"{text[:1].lower()}{text[1:]}"

@@ -8,8 +8,8 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from model_pipeline.data.rows import Row, Turns
-from model_pipeline.errors import InputInvalid
+from model_pipeline.data.rows import Row
+from model_pipeline.training.rendering import prompt_text, whole_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Encoded:
 
 def encode(rows: Sequence[Row], tokenizer: Any) -> list[Encoded]:
     """The tokens of each row. Raises `InputInvalid` where the chat template refuses a conversation."""
-    texts = [place for place, row in enumerate(rows) if isinstance(row.prompt, str)]
-    chats = [place for place, row in enumerate(rows) if not isinstance(row.prompt, str)]
-    encoded = dict(zip(texts, _encode_texts([rows[place] for place in texts], tokenizer), strict=True))
-    encoded |= zip(chats, _encode_chats([rows[place] for place in chats], tokenizer), strict=True)
-    return [encoded[place] for place in range(len(rows))]
+    if not rows:
+        return []
+    texts = [prompt_text(tokenizer, row) for row in rows] + [whole_text(tokenizer, row) for row in rows]
+    ids = tokenizer(texts, verbose=False)["input_ids"]
+    return [Encoded(*pair) for pair in zip(ids[: len(rows)], ids[len(rows) :], strict=True)]
 
 
 def takes_system(tokenizer: Any) -> bool:
@@ -46,42 +46,3 @@ def takes_system(tokenizer: Any) -> bool:
         return "Instruction" in tokenizer.apply_chat_template(turns, tokenize=False)
     except (TemplateError, ValueError):
         return False
-
-
-def render(turns: Turns, tokenizer: Any, *, open_reply: bool) -> str:
-    """The text of a conversation, with `open_reply` up to where the assistant's reply begins.
-
-    Raises `InputInvalid` where the template refuses it.
-    """
-    try:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=open_reply))
-    except (TemplateError, ValueError) as error:
-        raise InputInvalid(f"The chat template of the base model refuses a conversation: {error}.") from error
-
-
-def _encode_texts(rows: Sequence[Row], tokenizer: Any) -> list[Encoded]:
-    prompts = [str(row.prompt) for row in rows]
-    wholes = [f"{row.prompt}{_ended(str(row.completion), tokenizer.eos_token or '')}" for row in rows]
-    return _encode(prompts, wholes, tokenizer, special=True)
-
-
-def _encode_chats(rows: Sequence[Row], tokenizer: Any) -> list[Encoded]:
-    prompts = [render(_listed(row.prompt), tokenizer, open_reply=True) for row in rows]
-    wholes = [render([*_listed(row.prompt), *_listed(row.completion)], tokenizer, open_reply=False) for row in rows]
-    return _encode(prompts, wholes, tokenizer, special=False)  # a template writes its own special tokens
-
-
-def _encode(prompts: list[str], wholes: list[str], tokenizer: Any, *, special: bool) -> list[Encoded]:
-    if not prompts:
-        return []
-    ids = tokenizer([*prompts, *wholes], add_special_tokens=special, verbose=False)["input_ids"]
-    return [Encoded(*pair) for pair in zip(ids[: len(prompts)], ids[len(prompts) :], strict=True)]
-
-
-def _ended(completion: str, end: str) -> str:
-    return completion if completion.endswith(end) else completion + end
-
-
-def _listed(turns: str | Turns) -> Turns:
-    assert not isinstance(turns, str)  # a row's prompt and completion are of one type
-    return turns

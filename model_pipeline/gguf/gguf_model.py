@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from llama_cpp import Llama, llama_cpp
+from llama_cpp import _logger as llama_logger
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from numpy.typing import NDArray
 
@@ -21,9 +24,19 @@ THREADS = max(1, (os.cpu_count() or 1) // 2)  # llama.cpp's threads spin: more t
 
 
 class GgufModel:
-    """A loaded GGUF; a context manager, for its memory belongs to llama.cpp. Raises `InputInvalid`."""
+    """A loaded GGUF; a context manager, for its memory belongs to llama.cpp. Raises `InputInvalid`.
 
-    def __init__(self, path: Path, context_tokens: int = CONTEXT_TOKENS, seed: int = 0) -> None:
+    `lora` is an adapter as a GGUF, which is added `lora_scale` times; -1 takes it away.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        context_tokens: int = CONTEXT_TOKENS,
+        seed: int = 0,
+        lora: Path | None = None,
+        lora_scale: float = 1.0,
+    ) -> None:
         try:
             self.llama = Llama(
                 str(path),
@@ -33,6 +46,8 @@ class GgufModel:
                 n_threads=THREADS,
                 n_threads_batch=THREADS,
                 logits_all=True,
+                lora_path=str(lora) if lora else None,
+                lora_scale=lora_scale,
                 seed=seed,
                 verbose=False,
             )
@@ -51,7 +66,8 @@ class GgufModel:
 
     def token_ids(self, text: str, *, add_special: bool) -> list[int]:
         """Ids of `text`, in which control tokens may be named; `add_special` adds what texts begin and end with."""
-        return list(self.llama.tokenize(text.encode(), add_bos=add_special, special=True))
+        with _quiet():  # a rendered conversation may begin with the token that is added, and llama.cpp warns each time
+            return list(self.llama.tokenize(text.encode(), add_bos=add_special, special=True))
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of ids, control tokens included."""
@@ -92,3 +108,14 @@ class GgufModel:
 
     def _token_text(self, token: int) -> str:
         return self.text([token]) if token >= 0 else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = llama_logger.logger
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

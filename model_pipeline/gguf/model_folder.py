@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,35 @@ def build_manifest(gguf: Path, description: Description, provenance: Provenance)
         "lineage": {**description.lineage, **provenance.lineage},
         "evaluation": description.evaluation,
     }
+
+
+def record_evaluation(folder: Path, evaluation: Mapping[str, object], section: str) -> None:
+    """Put an evaluation into the manifest of a finished model folder, and `section` (Markdown) into its card.
+
+    Figures of other names that the manifest's `evaluation` holds already stay. Raises
+    `InputInvalid` when `folder` holds no model or cannot be written.
+    """
+    try:
+        manifest = dict(json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8")))
+        joined = manifest | {"evaluation": {**manifest["evaluation"], **evaluation}}
+        text = json.dumps(joined, ensure_ascii=False, indent=2) + "\n"
+        card = (folder / CARD_FILE).read_text(encoding="utf-8")
+        _write_last(folder / CARD_FILE, _with_section(card, "Evaluation", section))
+        _write_last(folder / MANIFEST_FILE, text)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        unreadable = f"{MANIFEST_FILE} is not one that the pipeline wrote"
+        reason = (error.strerror or error) if isinstance(error, OSError) else unreadable
+        raise InputInvalid(f"The evaluation cannot be written into the model folder {folder}: {reason}.") from error
+
+
+def _with_section(card: str, title: str, body: str) -> str:
+    """The card with that section in the place of an earlier one, or at its end."""
+    section = f"## {title}\n\n{body.strip()}\n"
+    earlier = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    if found := earlier.search(card):
+        rest = card[found.end() :]
+        return card[: found.start()] + section + (f"\n{rest}" if rest else "")
+    return f"{card.rstrip()}\n\n{section}"
 
 
 def _replace(target: Path, source: Path) -> None:

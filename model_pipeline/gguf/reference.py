@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig
 
+from model_pipeline.gguf.hf_tokenizer import open_tokenizer
 from model_pipeline.gguf.parity import TEMPLATE_ERRORS, TemplateRefused
 
 
@@ -20,7 +21,7 @@ class HuggingFaceModel:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.tokenizer: Any = open_tokenizer(folder)
 
     @cached_property
     def model(self) -> Any:

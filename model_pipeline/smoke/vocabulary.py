@@ -14,37 +14,14 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from model_pipeline.gguf.convert_runner import LLAMA3_PATTERN
 from model_pipeline.recipe import Family
+from model_pipeline.smoke.chat_templates import LLAMA3_TEMPLATE, TINYLLAMA_TEMPLATE
 
 SIZE = 2048  # tokens, special ones counted
 CONTEXT_TOKENS = 512
 
-# https://huggingface.co/TinyLlama/TinyLlama-1.1B-Chat-v1.0: Zephyr's template, whose markers are plain text.
-TINYLLAMA_TEMPLATE = """{% for message in messages %}
-{% if message['role'] == 'user' %}
-{{ '<|user|>\n' + message['content'] + eos_token }}
-{% elif message['role'] == 'system' %}
-{{ '<|system|>\n' + message['content'] + eos_token }}
-{% elif message['role'] == 'assistant' %}
-{{ '<|assistant|>\n'  + message['content'] + eos_token }}
-{% endif %}
-{% if loop.last and add_generation_prompt %}
-{{ '<|assistant|>' }}
-{% endif %}
-{% endfor %}"""
-
-# https://github.com/meta-llama/llama3, llama/tokenizer.py: the template, the pattern and the special tokens.
-LLAMA3_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
-    " + message['content'] | trim + '<|eot_id|>' %}"
-    "{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-)
-LLAMA3_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+# Of Llama 3's special tokens those that have a use; there are some 250 more.
 LLAMA3_TOKENS = (
     "<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>", "<|start_header_id|>", "<|end_header_id|>",
     "<|eot_id|>",
@@ -116,6 +93,7 @@ def _from_sentencepiece(folder: Path) -> Tokenizer:
     # The class itself would do that with Metaspace, which adds no space before one that is there.
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.pre_tokenizer = None
+    tokenizer.post_processor = _begins_with("<s>", tokenizer)
     return tokenizer
 
 
@@ -127,12 +105,9 @@ def _write_llama3(folder: Path, lines: Sequence[str]) -> None:
     )
     tokenizer.add_special_tokens(list(LLAMA3_TOKENS))
     begin = LLAMA3_TOKENS[0]
-    template = processors.TemplateProcessing(
-        single=f"{begin} $A",
-        pair=f"{begin} $A {begin}:1 $B:1",
-        special_tokens=[(begin, tokenizer.token_to_id(begin))],
+    tokenizer.post_processor = processors.Sequence(
+        [processors.ByteLevel(trim_offsets=False), _begins_with(begin, tokenizer)]
     )
-    tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template])
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
         "added_tokens_decoder": _added_tokens(tokenizer),
@@ -170,6 +145,14 @@ def _byte_level_bpe(model: models.BPE, splitter: Any, lines: Sequence[str], size
     )
     tokenizer.train_from_iterator(lines, trainer)
     return tokenizer
+
+
+def _begins_with(token: str, tokenizer: Tokenizer) -> processors.TemplateProcessing:
+    return processors.TemplateProcessing(
+        single=f"{token} $A",
+        pair=f"{token} $A {token}:1 $B:1",
+        special_tokens=[(token, tokenizer.token_to_id(token))],
+    )
 
 
 def _added_tokens(tokenizer: Tokenizer) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Makes small Llamas and GPT-2s and pretrains them for a short while on plain text; knows no fine-tuning.
+"""Pretrains small Llamas and GPT-2s for a short while on plain text; knows neither their shapes nor fine-tuning.
 
 The number of steps is fixed and never a time, so that a seed always gives the same weights.
 """
@@ -13,15 +13,13 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from transformers import PreTrainedTokenizerFast as Tokenizer
 
 from model_pipeline.recipe import Family
-from model_pipeline.smoke.vocabulary import CONTEXT_TOKENS, GPT2_END, SIZE
+from model_pipeline.smoke.architectures import end_ids, generation_config, new_model
 
-HIDDEN, LAYERS, HEADS, KEY_VALUE_HEADS, FEED_FORWARD = 256, 2, 4, 2, 768  # 256 divides the widths: so does Q4_K
-STEPS, BATCH, WINDOW_TOKENS = 200, 8, 256
-LEARNING_RATE, WARMUP_STEPS, WEIGHT_DECAY = 3e-3, 20, 0.1
+STEPS, BATCH, WINDOW_TOKENS = 150, 8, 256
+LEARNING_RATE, WARMUP_STEPS, WEIGHT_DECAY = 2e-3, 15, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,80 +38,14 @@ def write_weights(family: Family, folder: Path, documents: Sequence[str], seed: 
     tokenizer: Any = Tokenizer.from_pretrained(folder, local_files_only=True)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = _new_model(family, tokenizer)
-        losses = _pretrain(model, _windows(tokenizer, documents, _ends(family, tokenizer)), seed)
+        model = new_model(family, tokenizer)
+        losses = _pretrain(model, _windows(tokenizer, documents, end_ids(family, tokenizer)), seed)
     if family is not Family.GPT2:
         model.to(torch.bfloat16)  # as the real ones are stored
-    model.generation_config = _generation_config(family, tokenizer)
+    model.generation_config = generation_config(family, tokenizer)
     model.save_pretrained(folder)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Pretrained(parameters, STEPS, _mean(losses[:10]), _mean(losses[-10:]))
-
-
-def _new_model(family: Family, tokenizer: Any) -> Any:
-    ends = _ends(family, tokenizer)
-    if family is Family.GPT2:
-        config = GPT2Config(
-            vocab_size=SIZE,
-            n_positions=CONTEXT_TOKENS,
-            n_ctx=CONTEXT_TOKENS,
-            n_embd=HIDDEN,
-            n_layer=LAYERS,
-            n_head=HEADS,
-            bos_token_id=ends[0],
-            eos_token_id=ends[0],
-        )
-        return GPT2LMHeadModel(config)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=SIZE,
-            hidden_size=HIDDEN,
-            intermediate_size=FEED_FORWARD,
-            num_hidden_layers=LAYERS,
-            num_attention_heads=HEADS,
-            num_key_value_heads=KEY_VALUE_HEADS,
-            max_position_embeddings=CONTEXT_TOKENS,
-            rms_norm_eps=1e-5,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=ends if len(ends) > 1 else ends[0],
-            tie_word_embeddings=family is Family.LLAMA3,
-            rope_parameters=_rope(family),
-        )
-    )
-
-
-def _rope(family: Family) -> dict[str, Any]:
-    if family is Family.TINYLLAMA:
-        return {"rope_type": "default", "rope_theta": 10_000.0}
-    return {
-        "rope_type": "llama3",
-        "rope_theta": 500_000.0,
-        "factor": 4.0,
-        "high_freq_factor": 4.0,
-        "low_freq_factor": 1.0,
-        "original_max_position_embeddings": CONTEXT_TOKENS // 4,
-    }
-
-
-def _ends(family: Family, tokenizer: Any) -> list[int]:
-    """The ids that end a text."""
-    tokens = {
-        Family.TINYLLAMA: ["</s>"],
-        Family.LLAMA3: ["<|end_of_text|>", "<|eot_id|>"],
-        Family.GPT2: [GPT2_END],
-    }
-    return [int(tokenizer.convert_tokens_to_ids(token)) for token in tokens[family]]
-
-
-def _generation_config(family: Family, tokenizer: Any) -> GenerationConfig:
-    ends = _ends(family, tokenizer)
-    if family is Family.GPT2:
-        return GenerationConfig(bos_token_id=ends[0], eos_token_id=ends[0])
-    if family is Family.TINYLLAMA:
-        return GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0, max_length=CONTEXT_TOKENS)
-    return GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=ends, do_sample=True, temperature=0.6, top_p=0.9
-    )
 
 
 def _windows(tokenizer: Any, documents: Sequence[str], ends: Sequence[int]) -> torch.Tensor:
@@ -132,7 +64,7 @@ def _pretrain(model: Any, windows: torch.Tensor, seed: int) -> list[float]:
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _share_of_rate)
     losses = []
-    model.train()
+    model.eval()  # no dropout: so short a training needs none, and GPT-2 takes half as long without
     for batch in _batches(windows, seed):
         logits = model(batch[:, :-1], use_cache=False).logits
         loss = cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())

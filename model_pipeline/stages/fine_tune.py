@@ -32,6 +32,7 @@ from model_pipeline.training.failures import kept, told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, is_main_process, peak_memory_bytes
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
+from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
 
 
@@ -90,8 +91,8 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     trainer = SFTTrainer(
         model=model,
         args=_arguments(run, folder, hardware, precision),
-        train_dataset=_dataset(train),
-        eval_dataset=_dataset(validation),
+        train_dataset=_dataset(train, tokenizer),
+        eval_dataset=_dataset(validation, tokenizer),
         processing_class=tokenizer,
         peft_config=None if settings.method is Method.FULL else _lora(settings),
         callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience else [],
@@ -161,8 +162,11 @@ def _lora(settings: FineTune) -> LoraConfig:
     )
 
 
-def _dataset(rows: list[Row]) -> Dataset:
-    return Dataset.from_list([{"prompt": row.prompt, "completion": row.completion} for row in rows])
+def _dataset(rows: list[Row], tokenizer: Any) -> Dataset:
+    """Prompts and completions as text: a run may have both raw text and chats, and a dataset's column has one type."""
+    return Dataset.from_list(
+        [{"prompt": prompt_text(tokenizer, row), "completion": reply_text(tokenizer, row)} for row in rows]
+    )
 
 
 def _check_first_batch(trainer: Any, rows: list[Row]) -> int:

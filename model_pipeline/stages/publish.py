@@ -16,17 +16,10 @@ from typing import Any
 from rich.filesize import decimal
 
 from model_pipeline.errors import InputInvalid
-from model_pipeline.publishing import Hub, Repository, RepositoryFile, check_repositories, publish_repositories
-from model_pipeline.publishing_cards import (
-    ADAPTER_GGUF,
-    SPLITS,
-    Facts,
-    Kind,
-    base_on_hub,
-    dataset_card,
-    front_matter,
-    model_card,
-)
+from model_pipeline.publishing.cards import dataset_card, front_matter, model_card
+from model_pipeline.publishing.facts import ADAPTER_GGUF, SPLITS, Facts, Kind, base_on_hub
+from model_pipeline.publishing.hub import Hub, publish_repositories
+from model_pipeline.publishing.repositories import Repository, RepositoryFile, check_repositories
 from model_pipeline.recipe import Form, Method, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage

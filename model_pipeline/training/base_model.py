@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils.hub import cached_file
 
@@ -18,6 +19,13 @@ from model_pipeline.errors import InputInvalid
 from model_pipeline.recipe import Method
 from model_pipeline.training.hardware import local_rank
 from model_pipeline.training.tokenizer import first_line
+
+HTTP_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]  # of httpx or httpx2, as huggingface_hub's version has it
+# Small files: what tells the architecture, and what a tokenizer needs.
+CONFIG_FILES = [
+    "config.json", "generation_config.json", "tokenizer.*", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "vocab.json", "merges.txt", "chat_template.*",
+]  # fmt: skip
 
 
 def load_base(
@@ -85,3 +93,17 @@ def base_file(model: str, revision: str, name: str) -> Path | None:
         return found if found.is_file() else None
     cached = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
     return Path(cached) if cached else None
+
+
+def base_config_folder(model: str, revision: str) -> Path:
+    """A folder with config.json and the tokenizer's files of a Hub id or folder. Raises `InputInvalid`."""
+    if Path(model).is_dir():
+        folder = Path(model)
+    else:
+        try:
+            folder = Path(snapshot_download(model, revision=revision, allow_patterns=CONFIG_FILES))
+        except (OSError, ValueError, HTTP_ERROR) as error:
+            raise InputInvalid(f"The configuration of {model} cannot be loaded: {first_line(error)}.") from error
+    if not (folder / "config.json").is_file():
+        raise InputInvalid(f"{model} has no config.json; give a Hugging Face model.")
+    return folder

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import HFValidationError
-from transformers import AutoTokenizer
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.gguf.hf_tokenizer import open_tokenizer
 
 PLAIN_TEMPLATE = files("model_pipeline") / "data" / "plain-chat.jinja"
 
@@ -17,7 +16,7 @@ PLAIN_TEMPLATE = files("model_pipeline") / "data" / "plain-chat.jinja"
 def load_tokenizer(model: str, revision: str = "main") -> Any:
     """The tokenizer of a Hub id or folder, which can pad and render a conversation. Raises `InputInvalid`."""
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(model, revision=None if Path(model).is_dir() else revision)
+        tokenizer: Any = open_tokenizer(model, revision)
     except (OSError, ValueError, HFValidationError) as error:
         raise InputInvalid(f"The tokenizer of {model} cannot be loaded: {first_line(error)}.") from error
     if tokenizer.chat_template is None:

@@ -5,92 +5,22 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from bot.chat.model import Model
 from bot.errors import DownloadFailed, InputError, ModelError, ModelInvalid, ModelNotFound, ModelTooLarge
 from bot.models.catalogue import CATALOGUE
-from bot.models.hub import MAX_FAILURES, PullOptions, pull
+from bot.models.hub_client import MAX_FAILURES
 from bot.models.memory import PROCESS_BYTES
 from bot.models.store import ModelStore
-from tests.servers.hub import COMMIT, LoopbackHub, Refusal, loopback_hub
-from tests.unit.models.folders import model_folder
-from tests.unit.models.gguf_builder import CHAT_TEMPLATE, build
+from tests.integration.models.puller import FILE, GGUF, REPO, TOKEN, Puller
+from tests.servers.hub import COMMIT, LoopbackHub, Refusal
+from tests.unit.models.gguf_builder import build
 
-REPO = "maker/tiny-GGUF"
-FILE = "tiny-Q4_K_M.gguf"
-GGUF = build({"tokenizer.chat_template": CHAT_TEMPLATE}, rows=12_000)  # several reads of a socket
-TOKEN = "hf_secretsecretsecret"
 OFFLINE_PORT = 9  # discard: nothing listens there
-
-
-@pytest.fixture(autouse=True)
-def clean_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The library as on a machine without a proxy and without a login."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    huggingface_hub.close_session()
-    yield
-    huggingface_hub.close_session()
-
-
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with loopback_hub() as hub:
-        yield hub
-
-
-@dataclass(slots=True)
-class Puller:
-    """A person at a machine with a store, and how far the progress bar came."""
-
-    store: ModelStore
-    hub: LoopbackHub
-    memory_bytes: int = 1 << 40
-    endpoint: str = ""
-    progress: list[tuple[int, int]] = field(default_factory=list)
-    pauses: list[float] = field(default_factory=list)
-    stop_after: int | None = None  # bytes; the person presses Ctrl+C
-
-    def pull(self, spec: str = REPO, name: str | None = None) -> Model:
-        options = PullOptions(self.endpoint or self.hub.endpoint, lambda: self.memory_bytes, self.pauses.append)
-        return pull(spec, self.store, name, self._show, options)
-
-    def refused(self, error: type[ModelError | InputError], spec: str = REPO) -> str:
-        with pytest.raises(error) as refusal:
-            self.pull(spec)
-        text = str(refusal.value)
-        assert TOKEN not in text
-        assert self.hub.endpoint not in text
-        assert "\n" not in text
-        assert self.store.names() == ("starter",)
-        return text
-
-    def arrived(self) -> int | None:
-        """Bytes of the unfinished download, None when there is none."""
-        return next((path.stat().st_size for path in self.store.downloads.glob("*/*.gguf")), None)
-
-    def _show(self, done: int, total: int) -> None:
-        self.progress.append((done, total))
-        if self.stop_after is not None and done >= self.stop_after:
-            raise KeyboardInterrupt
-
-
-@pytest.fixture
-def person(tmp_path: Path, hub: LoopbackHub) -> Puller:
-    hub.add(REPO, FILE, GGUF)
-    hub.add(REPO, "README.md", b"# tiny")
-    embedded = model_folder(tmp_path / "embedded", filling=b"\0", name="starter")
-    return Puller(ModelStore(tmp_path / "models", embedded), hub)
 
 
 def test_the_loopback_hub_serves_the_library_s_own_download(person: Puller, hub: LoopbackHub, tmp_path: Path) -> None:

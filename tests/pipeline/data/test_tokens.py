@@ -26,18 +26,19 @@ CHAT = Row(HI, REPLY, "g", "", "chat")
 
 
 @pytest.mark.parametrize("template", [PLAIN, ZEPHYR, LLAMA3])
-def test_rows_are_encoded_as_the_trainer_does(template: str, tmp_path: Path) -> None:
-    from trl.data_utils import _tokenize  # what SFTTrainer prepares its rows with
-
+def test_rows_are_encoded_as_the_model_is_asked(template: str, tmp_path: Path) -> None:
     tokenizer = make_tokenizer(tmp_path, template)
     quote, chat, again = encode([QUOTE, CHAT, QUOTE], tokenizer)
     assert again == quote
-    assert quote.prompt == _tokenize(tokenizer, QUOTE.prompt)["input_ids"]
-    assert quote.whole == _tokenize(tokenizer, "Keyword: tea\nQuote: Tea waits.</s>")["input_ids"]
-    assert chat.prompt == _tokenize(tokenizer, HI, add_generation_prompt=True)["input_ids"]
-    assert chat.whole == _tokenize(tokenizer, HI + REPLY)["input_ids"]
+    assert tokenizer.decode(quote.prompt) == "<s>Keyword: tea\nQuote:"
+    assert tokenizer.decode(quote.whole) == "<s>Keyword: tea\nQuote: Tea waits.</s>"
+    rendered = tokenizer.apply_chat_template(HI, tokenize=False, add_generation_prompt=True)
+    assert tokenizer.decode(chat.prompt) == f"<s>{rendered.removeprefix('<s>')}"  # once, whoever writes it
     assert quote.prompt_is_prefix and chat.prompt_is_prefix
-    assert tokenizer.decode(quote.whole[-quote.reply_tokens :]) == " Tea waits.</s>"
+    assert [tokenizer.decode(each.whole[-each.reply_tokens :]).strip() for each in (quote, chat)] == [
+        "Tea waits.</s>",
+        "how are you?</s>",
+    ]
 
 
 def test_a_template_that_opens_the_reply_otherwise_is_found_out(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bot.models.manifest import read_manifest
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf.description import Description
 from model_pipeline.gguf.model_card import model_card
-from model_pipeline.gguf.model_folder import Provenance, write_model_folder
+from model_pipeline.gguf.model_folder import Provenance, record_evaluation, write_model_folder
 from model_pipeline.gguf.parity import Gate
 from model_pipeline.gguf.samples import Sample
 
@@ -124,3 +124,37 @@ def test_samples_are_listed_in_one_line_each() -> None:
 
 def test_a_bar_does_not_break_a_table() -> None:
     assert "| base | a \\| b |" in card(described(base="a | b"))
+
+
+def test_an_evaluation_joins_what_the_manifest_and_the_card_say(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_model_folder(out, gguf(tmp_path), card(described()), described(), PROVENANCE)
+    before = read_manifest(out)
+    record_evaluation(out, {"rows": 4, "models": {}}, "Four rows.\n\n### Detail\n\nMore.")
+    read, text = read_manifest(out), (out / "MODEL_CARD.md").read_text()
+    assert read.evaluation == {"perplexity": 9.5, "rows": 4, "models": {}}
+    assert read.model_copy(update={"evaluation": before.evaluation}) == before
+    assert text == card(described()) + "\n## Evaluation\n\nFour rows.\n\n### Detail\n\nMore.\n"
+    assert sorted(path.name for path in out.iterdir()) == ["MODEL_CARD.md", "manifest.json", "model.gguf"]
+
+
+@pytest.mark.parametrize("behind", ["", "\n## Thanks\n\nTo all.\n"])
+def test_a_second_evaluation_replaces_the_first_where_it_stands(tmp_path: Path, behind: str) -> None:
+    out = tmp_path / "out"
+    write_model_folder(
+        out, gguf(tmp_path), "# card\n\n## Evaluation\n\nOld.\n\n### Detail\n" + behind, described(), PROVENANCE
+    )
+    for rows in (4, 5):
+        record_evaluation(out, {"rows": rows}, f"{rows} rows.")
+    assert (out / "MODEL_CARD.md").read_text() == f"# card\n\n## Evaluation\n\n5 rows.\n{behind}"
+    assert read_manifest(out).evaluation == {"perplexity": 9.5, "rows": 5}
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}"])
+def test_an_evaluation_of_no_model_is_refused(tmp_path: Path, content: str | None) -> None:
+    (tmp_path / "MODEL_CARD.md").write_text("# card\n")
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(InputInvalid, match="cannot be written into the model folder"):
+        record_evaluation(tmp_path, {}, "Nothing.")
+    assert "Nothing." not in (tmp_path / "MODEL_CARD.md").read_text()

@@ -12,8 +12,8 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _http
 
-from tests.pipeline.publish.finished_run import OWNER, finished_run
-from tests.pipeline.publish.publisher import TOKEN, Publisher
+from tests.pipeline.publishing.finished_run import OWNER, finished_run
+from tests.pipeline.publishing.publisher import TOKEN, Publisher
 from tests.servers.hub import LoopbackHub, loopback_hub
 
 

@@ -8,8 +8,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from tests.pipeline.publish.finished_run import NAMES, finished_run
-from tests.pipeline.publish.publisher import OFFLINE_PORT, TOKEN, Publisher
+from tests.pipeline.publishing.finished_run import NAMES, finished_run
+from tests.pipeline.publishing.publisher import OFFLINE_PORT, TOKEN, Publisher
 from tests.servers.hub import LoopbackHub, Refusal
 
 DATASET, ADAPTER, GGUF = NAMES["dataset"], NAMES["adapter"], NAMES["gguf"]

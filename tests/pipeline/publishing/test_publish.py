@@ -12,8 +12,17 @@ from huggingface_hub import RepoCard
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.runs import MANIFEST_FILE, Stage
-from tests.pipeline.publish.finished_run import BASE, GGUF, LOCAL_BASE, NAMES, OTHER_GGUF, OWNER, SECRETS, finished_run
-from tests.pipeline.publish.publisher import OFFLINE_PORT, TOKEN, Publisher
+from tests.pipeline.publishing.finished_run import (
+    BASE,
+    GGUF,
+    LOCAL_BASE,
+    NAMES,
+    OTHER_GGUF,
+    OWNER,
+    SECRETS,
+    finished_run,
+)
+from tests.pipeline.publishing.publisher import OFFLINE_PORT, TOKEN, Publisher
 from tests.servers.hub import LoopbackHub
 
 DATASET = f"datasets/{NAMES['dataset']}"

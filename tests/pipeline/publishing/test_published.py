@@ -16,11 +16,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from model_pipeline.runs import Stage
-from tests.pipeline.publish.finished_run import BASE, GGUF, NAMES
-from tests.pipeline.publish.publisher import TOKEN, Publisher
+from tests.pipeline.publishing.finished_run import BASE, GGUF, NAMES
+from tests.pipeline.publishing.publisher import TOKEN, Publisher
 from tests.servers.hub import LoopbackHub
 
-PROGRAMS = {"hf": [sys.executable, "-m", "huggingface_hub.cli.hf"], "quotesmith": [sys.executable, "-m", "bot"]}
+BOT = [sys.executable, "-m", "bot"]
 WORDS = ["<unk>", "</s>", "Keyword", ":", "courage", "Quote", "Be", "brave", "."]
 
 
@@ -88,18 +88,15 @@ def test_transformers_and_peft_answer(person: Publisher, hub: LoopbackHub, tmp_p
 def test_the_bot_serves_what_was_published(person: Publisher, hub: LoopbackHub, tmp_path: Path) -> None:
     person.publish()
     commands = [shlex.split(line) for line in code_of(person, NAMES["gguf"], "").splitlines()]
-    run = [command for command in commands if command and command[0] in PROGRAMS]
-    assert [command[:3] for command in run] == [
-        ["quotesmith", "model", "pull"],
-        ["hf", "download", NAMES["gguf"]],
-        ["quotesmith", "model", "add"],
-    ]
-    pull, download, add = ([*PROGRAMS[command[0]], *command[1:]] for command in run)
-    assert "is here" in run_program(pull, tmp_path, hub)
-    run_program([*PROGRAMS["quotesmith"], "model", "remove", "tiny-quotes-q4_k_m"], tmp_path, hub)
-    run_program(download, tmp_path, hub)
-    run_program(add, tmp_path, hub)
-    told = json.loads(run_program([*PROGRAMS["quotesmith"], "model", "show", "tiny-quotes", "--json"], tmp_path, hub))
+    (pull,) = (command[1:] for command in commands if command and command[0] == "quotesmith")
+    assert pull == ["model", "pull", NAMES["gguf"]]
+    assert "The model tiny-quotes is here" in run_program([*BOT, *pull], tmp_path, hub)
+    told = json.loads(run_program([*BOT, "model", "show", "tiny-quotes", "--json"], tmp_path, hub))
 
-    assert told["quote_prompt"]["template"] == "Keyword: {keyword}\nQuote:"
+    served = json.loads(person.content("model/manifest.json"))
+    assert {key: told[key] for key in ("quote_prompt", "system_prompt", "quantization", "evaluation")} == {
+        "quote_prompt": {"lower_case": False, **served["quote_prompt"]},
+        **{key: served[key] for key in ("system_prompt", "quantization", "evaluation")},
+    }
+    assert told["sampling"]["quote"]["temperature"] == served["sampling"]["quote"]["temperature"]
     assert next(tmp_path.glob("models/tiny-quotes/*.gguf")).read_bytes() == GGUF

@@ -1,0 +1,204 @@
+"""The stage evaluate: base, tuned and served model answer the same held-out rows, and one report compares them.
+
+The served model is also asked through the bot, as a person would, for its latency. What was found goes into the
+manifest and the card of the model folder too, so that whoever gets the file sees what it is worth.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+import transformers
+
+from model_pipeline.data.prepared import read_rows, training_texts
+from model_pipeline.data.rows import Row
+from model_pipeline.data.tokens import Encoded, encode
+from model_pipeline.errors import InputInvalid, TrainingFailed
+from model_pipeline.evaluation.answer_lines import write_answers
+from model_pipeline.evaluation.answers import LEAST_ROWS, Answers, Asked, Latency
+from model_pipeline.evaluation.bot_latency import BotUnavailable, latency_of, time_bot
+from model_pipeline.evaluation.comparison import compare_answers
+from model_pipeline.evaluation.generation import generate_answers, reply_nats, row_seed
+from model_pipeline.evaluation.gguf_answers import Question, gguf_answers
+from model_pipeline.evaluation.held_out_rows import asked_of, choose_rows
+from model_pipeline.evaluation.pages import write_pages
+from model_pipeline.evaluation.served_summary import card_section, show_summary, summary_figures
+from model_pipeline.gguf.model_folder import GGUF_FILE, record_evaluation
+from model_pipeline.gguf.quantize import parse_type
+from model_pipeline.recipe import Method, Precision
+from model_pipeline.report import Report
+from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.training.base_model import load_base
+from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware
+from model_pipeline.training.rendering import prompt_text, reply_text
+from model_pipeline.training.tokenizer import load_tokenizer
+
+BASE, TUNED, QUANTIZED = "base", "tuned", "quantized"
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What every model is asked: the rows, their tokens, and what a person sees of them."""
+
+    run: Run
+    tokenizer: Any
+    rows: list[Row]
+    encoded: list[Encoded]
+    asked: list[Asked]
+    left_out: int  # held-out rows that leave no room for an answer
+
+    @property
+    def reference_characters(self) -> tuple[int, ...]:
+        return tuple(max(1, len(row.reference)) for row in self.asked)
+
+
+def evaluate(run: Run, report: Report) -> None:
+    """Write the report and update the model folder. Raises `InputInvalid` or `TrainingFailed` (memory)."""
+    began = datetime.now(UTC)
+    transformers.utils.logging.disable_progress_bar()
+    folder, settings = run.begin(Stage.EVALUATE, Stage.PREPARE, Stage.MERGE, Stage.QUANTIZE), run.recipe.evaluate
+    task, hardware = _task(run), find_hardware()
+    with _memory_told():
+        models = [_trained_answers(task, *source, hardware, report) for source in _sources(run)]
+        models.append(_served_answers(task, report))
+    latency, about_latency = _latency(task, report)
+    learned = training_texts(read_rows(run.of(Stage.PREPARE) / "train.jsonl"))
+    comparison = compare_answers(task.asked, models, learned, settings.seed)
+    notes = [*_notes(task, hardware), about_latency]
+    write_answers(folder / "answers.jsonl", task.asked, models)
+    title = f"Evaluation of {run.recipe.name}{' (smoke run)' if run.recipe.smoke else ''}"
+    write_pages(folder, title, comparison, task.asked, models, latency, notes, settings.examples)
+    figures = summary_figures(comparison, latency, notes)
+    record_evaluation(run.model_folder, figures, card_section(comparison, latency, notes))
+    show_summary(comparison, latency, report)
+    report.say(f"The whole report: {folder / 'report.html'}")
+    run.finish(Stage.EVALUATE, began, figures)
+
+
+def _task(run: Run) -> _Task:
+    """The chosen rows. Raises `InputInvalid` where too few leave room for an answer."""
+    settings, room = run.recipe.evaluate, _context_tokens(run)
+    tokenizer = load_tokenizer(base_folder(run), run.recipe.base.revision)
+    rows = read_rows(run.of(Stage.PREPARE) / "test.jsonl")
+    fitting = [
+        row
+        for row, tokens in zip(rows, encode(rows, tokenizer), strict=True)
+        if _needed(tokens, settings.max_new_tokens) <= room
+    ]
+    chosen = choose_rows(fitting, settings.rows, settings.seed)
+    if len(chosen) < LEAST_ROWS:
+        raise InputInvalid(
+            f"{len(chosen)} of {len(rows)} held-out rows leave room for {settings.max_new_tokens} tokens in a context "
+            f"of {room}; an evaluation needs {LEAST_ROWS}, so set a smaller evaluate.max_new_tokens or more test rows."
+        )
+    asked = [asked_of(row) for row in chosen]
+    return _Task(run, tokenizer, chosen, encode(chosen, tokenizer), asked, len(rows) - len(fitting))
+
+
+def _needed(tokens: Encoded, new_tokens: int) -> int:
+    """The context that a row takes, with its reply or with an answer of that length."""
+    return max(len(tokens.prompt) + new_tokens, len(tokens.whole))
+
+
+def _context_tokens(run: Run) -> int:
+    """The positions that the model was made for."""
+    config = transformers.AutoConfig.from_pretrained(run.of(Stage.MERGE) / "model")
+    return int(config.max_position_embeddings)
+
+
+def _sources(run: Run) -> Iterator[tuple[str, str, str]]:
+    """Name, folder or Hub id, and revision of what is not quantized."""
+    yield BASE, base_folder(run), run.recipe.base.revision
+    yield TUNED, str(run.of(Stage.MERGE) / "model"), ""
+
+
+def _trained_answers(task: _Task, name: str, source: str, revision: str, hardware: Hardware, report: Report) -> Answers:
+    settings, rows = task.run.recipe.evaluate, len(task.rows)
+    model = load_base(source, revision, Method.LORA, _dtype(hardware)).eval()
+    try:
+        with report.progress(f"Reading with the {name} model", rows) as advance:
+            found = reply_nats(model, task.encoded, settings.batch_size, task.tokenizer.pad_token_id, advance)
+        with report.progress(f"Answering with the {name} model", rows) as advance:
+            prompts = [tokens.prompt for tokens in task.encoded]
+            answers = generate_answers(model, task.tokenizer, prompts, settings, advance)
+    finally:
+        del model  # the next one needs its memory
+        gc.collect()
+        if hardware.cuda:
+            torch.cuda.empty_cache()
+    nats, tokens = zip(*found, strict=True)
+    return Answers(name, tuple(answers), nats, tokens, task.reference_characters)
+
+
+def _served_answers(task: _Task, report: Report) -> Answers:
+    settings = task.run.recipe.evaluate
+    context_tokens = max(_needed(tokens, settings.max_new_tokens) for tokens in task.encoded)
+    questions = [
+        Question(
+            prompt_text(task.tokenizer, row), reply_text(task.tokenizer, row), characters, row_seed(settings.seed, n)
+        )
+        for n, (row, characters) in enumerate(zip(task.rows, task.reference_characters, strict=True))
+    ]
+    with report.progress(f"Reading and answering with the {QUANTIZED} model", len(questions)) as advance:
+        gguf = task.run.model_folder / GGUF_FILE
+        return gguf_answers(gguf, QUANTIZED, questions, settings, context_tokens, advance)
+
+
+def _latency(task: _Task, report: Report) -> tuple[Latency | None, str]:
+    """What the bot's command measures, and a note on how, or on why there is no figure."""
+    requests = task.run.recipe.evaluate.latency_requests
+    report.say(f"Asking the bot {requests} times, for the latency of the {QUANTIZED} model.")
+    try:
+        replies = time_bot(task.run.model_folder, task.asked, requests)
+    except BotUnavailable as error:
+        return None, f"There is no latency, for the bot could not be asked: {error}."
+
+    def count_tokens(text: str) -> int:
+        return len(task.tokenizer(text, add_special_tokens=False).input_ids)
+
+    failed = requests - len(replies)
+    missing = f" {failed} of {requests} requests got no answer, and are not counted." if failed else ""
+    return latency_of(QUANTIZED, replies, count_tokens), (
+        "Latency is what a person waits for a whole reply of the bot, one request at a time, on the processor: the "
+        "rows' keywords as quotes, and their questions as chat, with the model folder's own sampling, the bot's "
+        f"default settings and the model loaded; tokens are those of the reply as it was given.{missing}"
+    )
+
+
+def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
+    recipe, settings = task.run.recipe, task.run.recipe.evaluate
+    if recipe.smoke:
+        yield "A smoke run: a small model and small data, to see that every stage works; its figures mean nothing."
+    yield (
+        f"{BASE} is the model before fine-tuning and {TUNED} the merged one, both computed in "
+        f"{str(_dtype(hardware)).removeprefix('torch.')} on {hardware.name}; {QUANTIZED} is the served GGUF, "
+        f"{parse_type(recipe.quantize.types[0])}, in llama.cpp on the processor."
+    )
+    drawn = f"at temperature {settings.temperature:g} with top_p {settings.top_p:g} and the seed {settings.seed}"
+    how = "greedily" if settings.temperature == 0 else drawn
+    yield (
+        f"Answers were drawn {how}, and cut after {settings.max_new_tokens} tokens. {BASE} and {TUNED} draw with the "
+        f"same random numbers for a row; llama.cpp draws with its own, so {QUANTIZED} also differs by chance there."
+    )
+    if task.left_out:
+        yield f"{task.left_out} held-out rows leave no room for an answer in the model's context, and were left out."
+
+
+def _dtype(hardware: Hardware) -> torch.dtype:
+    return dtype_of(hardware.precision(Precision.AUTO))
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TrainingFailed(
+            "The memory was not enough to answer the held-out rows; set a smaller evaluate.batch_size."
+        ) from error

@@ -1,0 +1,42 @@
+"""A hub, a person who pulls from it, and huggingface_hub as on a machine without a proxy and without a login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+
+from bot.models.store import ModelStore
+from tests.integration.models.puller import FILE, GGUF, REPO, Puller
+from tests.servers.hub import LoopbackHub, loopback_hub
+from tests.unit.models.folders import model_folder
+
+
+@pytest.fixture(autouse=True)
+def clean_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The library as on a machine without a proxy and without a login."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    huggingface_hub.close_session()
+    yield
+    huggingface_hub.close_session()
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    with loopback_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def person(tmp_path: Path, hub: LoopbackHub) -> Puller:
+    hub.add(REPO, FILE, GGUF)
+    hub.add(REPO, "README.md", b"# tiny")
+    embedded = model_folder(tmp_path / "embedded", filling=b"\0", name="starter")
+    return Puller(ModelStore(tmp_path / "models", embedded), hub)
