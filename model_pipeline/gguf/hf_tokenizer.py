@@ -26,4 +26,6 @@ def open_tokenizer(model: str | Path, revision: str | None = None) -> Any:
 def _has_tokenizer_json(model: str, revision: str | None) -> bool:
     if Path(model).is_dir():
         return (Path(model) / "tokenizer.json").is_file()
-    return cached_file(model, "tokenizer.json", revision=revision, _raise_exceptions_for_missing_entries=False) is not None
+    return (
+        cached_file(model, "tokenizer.json", revision=revision, _raise_exceptions_for_missing_entries=False) is not None
+    )

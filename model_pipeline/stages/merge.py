@@ -24,7 +24,7 @@ from model_pipeline.errors import ParityFailed
 from model_pipeline.recipe import Method
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
-from model_pipeline.training.base_model import base_file, keep_4bit_weights, load_base
+from model_pipeline.training.base_model import base_file, keep_4bit_weights, load_base, with_conv1d
 from model_pipeline.training.failures import told_in_a_sentence
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
@@ -40,39 +40,40 @@ def merge(run: Run, report: Report) -> None:
     """Write the merged model. Raises `ParityFailed` when it does not answer as adapter and base do together."""
     began = datetime.now(UTC)
     transformers.utils.logging.disable_progress_bar()
-    folder, method = run.begin(Stage.MERGE, Stage.FINE_TUNE), run.recipe.fine_tune.method
+    folder, method = run.begin(Stage.MERGE, Stage.FINE_TUNE) / "model", run.recipe.fine_tune.method
     with told_in_a_sentence(run.of(Stage.FINE_TUNE) / "checkpoints"):
         if method is Method.FULL:
-            model = load_base(str(run.of(Stage.FINE_TUNE) / "model"), "", method, DTYPES[run.recipe.export.outtype])
+            _save(run, load_base(str(run.of(Stage.FINE_TUNE) / "model"), "", method, torch.float32), folder)
             figures: dict[str, Any] = {"way": "nothing to merge"}
         else:
-            model, figures = _merged(run, _parity_ids(run))
+            figures = _merge_into(run, folder)
             report.say(f"Merged: relative error of the logits {figures['relative_error']:.2%}.")
-        _save(run, model, folder / "model")
     run.finish(Stage.MERGE, began, {"method": method, **figures})
 
 
-def _merged(run: Run, texts: list[list[int]]) -> tuple[Any, dict[str, Any]]:
-    """The merged model in fp32, and how far its logits lie from what was trained."""
-    method, adapter = run.recipe.fine_tune.method, run.of(Stage.FINE_TUNE) / "adapter"
-    served = PeftModel.from_pretrained(_base(run), adapter).eval()
-    keep_4bit_weights(served)
-    expected = _logits(served, texts)
-    del served
-    gc.collect()
-    base = _base(run)
+def _merge_into(run: Run, folder: Path) -> dict[str, Any]:
+    """Write the merged model, and say how far the logits of what was written lie from what was trained."""
+    method, adapter, texts = run.recipe.fine_tune.method, run.of(Stage.FINE_TUNE) / "adapter", _parity_ids(run)
+    model = PeftModel.from_pretrained(_base(run), adapter).eval()
+    keep_4bit_weights(model)
+    expected = _logits(model, texts)
     quantized = method is not Method.LORA
-    merged = PeftModel.from_pretrained(base.dequantize() if quantized else base, adapter).merge_and_unload().eval()
-    found = _logits(merged, texts)
-    error = _relative_error(expected, found)
-    same = float(np.mean([one.argmax(-1) == other.argmax(-1) for one, other in _pairs(expected, found)]))
-    if not error <= LARGEST_ERROR[method]:
+    if quantized:
+        del model
+        gc.collect()
+        model = PeftModel.from_pretrained(with_conv1d(_base(run).dequantize()), adapter)
+    _save(run, model.merge_and_unload(), folder)
+    del model
+    gc.collect()
+    found = _logits(load_base(str(folder), "", Method.FULL, torch.float32).eval(), texts)
+    figures = _difference(expected, found) | {"way": "dequantized, then merged" if quantized else "merged"}
+    if not figures["relative_error"] <= LARGEST_ERROR[method]:
+        shutil.rmtree(folder)
         raise ParityFailed(
-            f"The merged model differs from adapter and base by {error:.2%} of the logits, with "
+            f"The merged model differs from adapter and base by {figures['relative_error']:.2%} of the logits, with "
             f"{LARGEST_ERROR[method]:.1%} allowed; nothing was exported."
         )
-    way = "dequantized, then merged" if quantized else "merged"
-    return merged, {"way": way, "relative_error": error, "same_top_share": same, "positions": sum(map(len, texts))}
+    return figures
 
 
 def _base(run: Run) -> Any:
@@ -82,9 +83,16 @@ def _base(run: Run) -> Any:
 
 def _logits(model: Any, texts: list[list[int]]) -> list[NDArray[np.float32]]:
     with torch.inference_mode():
-        return [
-            model(torch.tensor([ids], device=model.device)).logits[0].float().cpu().numpy() for ids in texts
-        ]
+        return [model(torch.tensor([ids], device=model.device)).logits[0].float().cpu().numpy() for ids in texts]
+
+
+def _difference(expected: list[NDArray[np.float32]], found: list[NDArray[np.float32]]) -> dict[str, Any]:
+    same = [one.argmax(-1) == other.argmax(-1) for one, other in zip(expected, found, strict=True)]
+    return {
+        "relative_error": _relative_error(expected, found),
+        "same_top_share": float(np.mean(np.concatenate(same))),
+        "positions": sum(map(len, expected)),
+    }
 
 
 def _relative_error(expected: list[NDArray[np.float32]], found: list[NDArray[np.float32]]) -> float:
@@ -92,13 +100,6 @@ def _relative_error(expected: list[NDArray[np.float32]], found: list[NDArray[np.
     difference = sum(float(np.square(other - one).sum()) for one, other in zip(expected, found, strict=True))
     spread = sum(float(np.square(one - one.mean(-1, keepdims=True)).sum()) for one in expected)
     return float(np.sqrt(difference / max(spread, 1e-12)))
-
-
-def _pairs(
-    expected: list[NDArray[np.float32]], found: list[NDArray[np.float32]]
-) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Position by position."""
-    return [pair for one, other in zip(expected, found, strict=True) for pair in zip(one, other, strict=True)]
 
 
 def _parity_ids(run: Run) -> list[list[int]]:

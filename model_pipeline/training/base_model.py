@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers.pytorch_utils import Conv1D
 from transformers.utils.hub import cached_file
 
 from model_pipeline.errors import InputInvalid
@@ -73,6 +74,24 @@ def keep_4bit_weights(model: Any) -> int:
     for layer in layers:
         layer.support_avx512bf16_for_cpu = False
     return len(layers)
+
+
+def with_conv1d(model: Any) -> Any:
+    """A dequantized model whose layers are of the kinds that its class has, changed in place and returned.
+
+    GPT-2's layers are `Conv1D`, which hold their matrices the other way round; bitsandbytes makes `Linear` of them,
+    and a folder saved of those would not fit the class that reads it.
+    """
+    with torch.device("meta"):
+        plain = type(model)(model.config)
+    for name, module in plain.named_modules():
+        if isinstance(module, Conv1D):
+            linear = model.get_submodule(name)
+            restored = Conv1D(module.nf, module.nx)
+            restored.weight = torch.nn.Parameter(linear.weight.data.T.contiguous(), requires_grad=False)
+            restored.bias = torch.nn.Parameter(linear.bias.data, requires_grad=False)
+            model.set_submodule(name, restored)
+    return model
 
 
 def parameter_counts(model: Any) -> tuple[int, int]:
