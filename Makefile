@@ -6,7 +6,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run doctor test check test-slow clean
+.PHONY: help run doctor train test check test-slow clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,8 @@ run: .venv/.for-run ## start the bot; ARGS="--platform console" and so on
 
 doctor: .venv/.for-run ## try every part once, and say what to do about what fails
 	@$(BIN)/quotesmith doctor $(ARGS)
+
+train: .venv-train/.for-train ## install what training needs, some gigabytes, into .venv-train
 
 test: .venv/.for-test ## every test but the slow ones
 	$(BIN)/python -m pytest tests --ignore=tests/slow

@@ -14,13 +14,13 @@ import torch
 from transformers.models.llama import modeling_llama
 
 import model_pipeline.stages.fine_tune as stage
-from benchmarks.varlen_attention import NAME, register
 from model_pipeline.recipe import Method
 from model_pipeline.report import Advance, Report
 from model_pipeline.runs import Run, Stage
 from model_pipeline.training.base_model import load_base
 from model_pipeline.training.checkpoints import last_checkpoint
-from model_pipeline.training.hardware import find_hardware
+from model_pipeline.training.hardware import Hardware
+from model_pipeline.training.varlen_attention import NAME, register
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _product_set_to(setting: Setting) -> Iterator[None]:
 
     with (
         patch.object(stage, "load_base", load),
-        patch.object(stage, "find_hardware", lambda: replace(find_hardware(), flash=True)),
+        patch.object(Hardware, "attention", lambda self, precision, *, flash: NAME),
         patch.dict(vars(modeling_llama)),
     ):
         yield

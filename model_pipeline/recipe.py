@@ -177,9 +177,9 @@ class FineTune(_Section):
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     precision: Precision = Precision.AUTO
-    packing: bool = False  # several rows in a sequence; needs flash attention
-    flash_attention: bool = True  # where the hardware and the package are there
-    liger: bool = True  # fused kernels, where the hardware and the package are there
+    packing: bool = False  # several rows in a sequence, where the hardware has a kernel for it
+    flash_attention: bool = True  # of flash-attn or PyTorch, where the hardware has it
+    liger: bool = False  # fused kernels, where the hardware and the package are there
     activation_checkpointing: bool = True
     evaluate_every: int = Field(50, ge=1)  # steps; a checkpoint is saved as often
     patience: int = Field(3, ge=0)  # evaluations without a better loss before it stops; 0 never stops early

@@ -25,6 +25,7 @@ from model_pipeline.recipe import Family, Recipe, check_recipe
 RECIPE_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
 MODEL_FOLDER = "model"  # what the bot is given
+SMOKE_FOLDER = "smoke"  # the small base and data of a smoke run, which are there before the recipe is
 PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "llama-cpp-python")
 
 
@@ -125,14 +126,21 @@ def create_run(folder: Path, recipe: Recipe) -> Run:
         if difference := _difference(run.recipe, recipe):
             raise InputInvalid(f"{folder} was begun with another {difference}; choose another folder with --out.")
         return run
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputInvalid(f"{folder} is there and holds no run; choose another folder with --out.")
+    check_run_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_last(folder / RECIPE_FILE, recipe.model_dump(mode="json"))
     except OSError as error:
         raise InputInvalid(f"The run folder {folder} cannot be written: {error.strerror or error}.") from error
     return Run(folder, recipe)
+
+
+def check_run_folder(folder: Path) -> None:
+    """Raise `InputInvalid` for a folder that holds something else than a run."""
+    if (folder / RECIPE_FILE).is_file() or not folder.exists():
+        return
+    if not folder.is_dir() or any(path.name != SMOKE_FOLDER for path in folder.iterdir()):
+        raise InputInvalid(f"{folder} is there and holds no run; choose another folder with --out.")
 
 
 def open_run(folder: Path) -> Run:

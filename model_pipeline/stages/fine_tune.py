@@ -6,11 +6,13 @@ Leaves `adapter/` (`model/` for the method full), the loss curve as CSV and PNG,
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, redirect_stdout
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import datasets
 import transformers
@@ -25,6 +27,7 @@ from model_pipeline.errors import Interrupted, TrainingFailed
 from model_pipeline.recipe import FineTune, Method, Precision
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.training import varlen_attention
 from model_pipeline.training.base_model import load_base, parameter_counts
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
@@ -45,6 +48,7 @@ def fine_tune(run: Run, report: Report) -> None:
     with told_in_a_sentence(checkpoints), ExitStack() as stack:
         log = stack.enter_context((folder / "libraries.log").open("a", encoding="utf-8"))
         stack.enter_context(redirect_stdout(log))  # trackio and the trainer print there
+        stack.enter_context(_warnings_in(log))
         trainer, rows = _trainer(run, folder, hardware)
         compared = _check_first_batch(trainer, rows)
         total = _planned_steps(trainer, settings)
@@ -82,7 +86,9 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     _keep_libraries_quiet()
     set_seed(settings.seed)
     precision = hardware.precision(settings.precision)
-    attention = "flash_attention_2" if settings.flash_attention and hardware.flash else "sdpa"
+    attention = hardware.attention(precision, flash=settings.flash_attention)
+    if attention == varlen_attention.NAME:
+        varlen_attention.register()
     source = base_folder(run)
     tokenizer = load_tokenizer(source, recipe.base.revision)
     model = load_base(source, recipe.base.revision, settings.method, dtype_of(precision), attention, train=True)
@@ -106,7 +112,8 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
 
 def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision) -> SFTConfig:
     settings = run.recipe.fine_tune
-    packing = settings.packing and settings.flash_attention and hardware.flash
+    # Elsewhere it would be right too, and compute every pair of tokens of a batch.
+    packing = settings.packing and hardware.attention(precision, flash=settings.flash_attention) != "sdpa"
     os.environ["TRACKIO_DIR"] = str(folder / "trackio")  # read when trackio is imported, by the trainer
     return SFTConfig(
         output_dir=str(folder / "checkpoints"),
@@ -217,6 +224,16 @@ def _figures(trainer: Any, settings: FineTune, hardware: Hardware, progress: Pro
         "tokens_per_second": round(progress.tokens / progress.seconds, 1) if progress.seconds else 0.0,
         "peak_memory_bytes": peak_memory_bytes(),
     }
+
+
+@contextmanager
+def _warnings_in(log: TextIO) -> Iterator[None]:
+    """Libraries warn of each other's old names, which nobody who trains can change."""
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            yield
+        finally:
+            log.writelines(f"{each.category.__name__}: {each.message}\n" for each in caught)
 
 
 def _keep_libraries_quiet() -> None:

@@ -33,6 +33,14 @@ class Hardware:
             return Precision.FP32
         return Precision.BF16 if self.bf16 else Precision.FP16
 
+    def attention(self, precision: Precision, *, flash: bool) -> str:
+        """transformers' name of the attention to train with; only `sdpa` is no kernel for packed rows."""
+        if not flash or not self.bf16 or precision not in (Precision.BF16, Precision.FP16):
+            return "sdpa"
+        if self.flash:
+            return "flash_attention_2"
+        return "varlen" if find_spec("torch.nn.attention.varlen") else "sdpa"
+
 
 def find_hardware() -> Hardware:
     """This process's device."""

@@ -20,7 +20,7 @@ from benchmarks.fine_tuning import CHECK_LAYERS, check, main
 from benchmarks.fine_tuning_flops import flops_per_token
 from benchmarks.fine_tuning_run import LLAMA32_1B, TINY, make_base, random_lengths
 from benchmarks.fine_tuning_setting import SETTINGS, TINY_SETTINGS, Setting
-from benchmarks.varlen_attention import varlen_attention
+from model_pipeline.training.varlen_attention import varlen_attention
 
 PADDED, PACKED_SDPA, PACKED_VARLEN = TINY_SETTINGS
 PARAMETERS_OF_LLAMA32_1B = 1_235_814_400  # as its model card counts them

@@ -1,0 +1,173 @@
+"""The command line `quotesmith-pipeline`: what can be typed, and how results and errors are shown; runs the stages.
+
+Everything that loads torch is imported inside the commands, so that help and wrong options answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model_pipeline.errors import InputInvalid, Interrupted, PipelineError
+from model_pipeline.recipe import Recipe, read_recipe, recipe_names, recipe_text
+from model_pipeline.report import Report
+from model_pipeline.runs import SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run
+from model_pipeline.training_environment import check_environment
+
+INTERRUPTED = 130  # what a shell gives a command that Ctrl-C ended
+HELP = "From data to a GGUF model that the bot serves. A run is a folder; a stage that is finished is not run again."
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=HELP)
+
+Folder = Annotated[Path, typer.Argument(help="The run folder.")]
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one sentence on standard error."""
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        _fail("Stopped; the same command goes on from there.", INTERRUPTED)
+    except Interrupted as error:
+        _fail(f"{error} The same command goes on from there.", INTERRUPTED)
+    except PipelineError as error:
+        _fail(f"Error: {error}", 1)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that come with this package."""
+    for name in recipe_names():
+        typer.echo(f"{name:24} {_first_sentence(read_recipe(name).about)}")
+
+
+@app.command()
+def show(recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a .toml file.")]) -> None:
+    """Print a recipe, once it is found to be valid."""
+    read_recipe(recipe)
+    typer.echo(recipe_text(recipe).rstrip())
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a .toml file.")],
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/RECIPE if it is not given.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Such as fine_tune.r=16; may be repeated.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="A small stand-in model and small data: minutes.")] = False,
+) -> None:
+    """Go through every stage of a recipe; publishing is a command of its own."""
+    chosen = read_recipe(recipe, set_ or [])
+    check_environment()
+    folder, report = out or Path("runs") / f"{chosen.name}{'-smoke' if smoke else ''}", Report()
+    begun = create_run(folder, _scaled(chosen, folder, report) if smoke else chosen)
+    with begun.locked():
+        for stage in begun.stages:
+            _go_through(begun, stage, report)
+        if begun.recipe.published:
+            from model_pipeline.evaluation.run_comparison import show_against_published  # late: it loads scipy
+
+            show_against_published(begun, report)
+    typer.echo(f"The model is ready: quotesmith model add {begun.model_folder}")
+
+
+@app.command()
+def compare(left: Folder, right: Folder) -> None:
+    """Show the settings and figures of two runs side by side, and beside those that were published."""
+    runs = open_run(left), open_run(right)
+    check_environment()
+    from model_pipeline.evaluation.run_comparison import compare_runs  # late: it loads scipy
+
+    compare_runs(*runs, Report())
+
+
+@app.command()
+def publish(
+    folder: Folder,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and send nothing.")] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Such as publish.gguf=OWNER/NAME.")] = None,
+) -> None:
+    """Send adapters, merged model, GGUF and dataset to the model hub, as the recipe names them."""
+    begun = open_run(folder)
+    check_environment()
+    from model_pipeline.stages.publish import publish as send  # late: it loads huggingface_hub
+
+    with begun.locked():
+        send(Run(folder, _with_names(begun.recipe, set_ or [])), Report(), dry_run)
+
+
+def _stage_command(stage: Stage, about: str) -> None:
+    @app.command(stage.value, help=about)
+    def command(
+        folder: Folder,
+        again: Annotated[bool, typer.Option("--again", help="Run it anew, though it is finished.")] = False,
+    ) -> None:
+        begun = open_run(folder)
+        check_environment()
+        if stage is Stage.PRETRAIN and begun.recipe.pretrain is None:
+            raise InputInvalid(f"The recipe {begun.recipe.name} starts from a trained model: nothing is pretrained.")
+        with begun.locked():
+            if again:
+                begun.restart(stage)
+            _go_through(begun, stage, Report())
+
+
+for _stage, _about in {
+    Stage.PREPARE: "Read the recipe's data, and make training, validation and test rows of it.",
+    Stage.PRETRAIN: "Train a tokenizer and a model from scratch, for recipes that begin with none.",
+    Stage.FINE_TUNE: "Fine-tune the base model on the prepared rows.",
+    Stage.MERGE: "Merge the adapter into the base model.",
+    Stage.EXPORT_GGUF: "Convert the merged model to GGUF, and prove that it is the same model.",
+    Stage.QUANTIZE: "Quantize the GGUF, and write the model folder for the bot.",
+    Stage.EVALUATE: "Compare base, tuned and quantized model on held-out rows.",
+}.items():
+    _stage_command(_stage, _about)
+
+
+def _go_through(run: Run, stage: Stage, report: Report) -> None:
+    """The stage, unless it is finished."""
+    if run.is_finished(stage):
+        report.say(f"{stage}: finished before.")
+        return
+    report.say(f"{stage}:")
+    module = import_module(f"model_pipeline.stages.{stage.replace('-', '_')}")
+    work: Callable[[Run, Report], None] = getattr(module, stage.replace("-", "_"))
+    work(run, report)
+
+
+def _scaled(recipe: Recipe, folder: Path, report: Report) -> Recipe:
+    from model_pipeline.smoke.scale import smoke_recipe  # late: it loads transformers
+
+    check_run_folder(folder)
+    return smoke_recipe(recipe, folder / SMOKE_FOLDER, report.say)
+
+
+def _with_names(recipe: Recipe, settings: list[str]) -> Recipe:
+    """The recipe of a run with other repositories, the only thing of it that may change afterwards."""
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        section, _, kind = key.strip().partition(".")
+        if section != "publish" or kind not in type(recipe.publish).model_fields or not equals:
+            kinds = ", ".join(f"publish.{name}" for name in type(recipe.publish).model_fields)
+            raise InputInvalid(f"{setting!r} cannot be set for a run that is there; allowed are {kinds}.")
+        content = recipe.publish.model_dump() | {kind: value.strip() == "true" if kind == "private" else value.strip()}
+        recipe = recipe.model_copy(update={"publish": type(recipe.publish).model_validate(content)})
+    return recipe
+
+
+def _first_sentence(text: str) -> str:
+    line = " ".join(text.split())
+    return line.partition(". ")[0].rstrip(".") + "."
+
+
+def _fail(sentence: str, code: int) -> None:
+    Report().console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

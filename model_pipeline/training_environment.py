@@ -1,0 +1,18 @@
+"""Says in one sentence how to get the packages that training needs, where they are missing; imports none of them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from model_pipeline.errors import InputInvalid
+
+NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "scipy", "sacrebleu")
+
+
+def check_environment() -> None:
+    """Raise `InputInvalid` unless the extra `train` is installed."""
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise InputInvalid(
+            f"This command needs the training packages, and {', '.join(missing)} is not installed here: "
+            "make train installs them, and .venv-train/bin/quotesmith-pipeline runs with them."
+        )

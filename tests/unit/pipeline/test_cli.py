@@ -1,0 +1,109 @@
+"""The command line as it is typed, in an environment without the training packages or with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_pipeline.recipe import recipe_names
+
+NAMES = (
+    "gpt2-chat",
+    "llama32-1b-finetome",
+    "llama32-1b-finetome-r16",
+    "llama32-3b-finetome",
+    "starter",
+    "tinyllama-alpaca-1k",
+    "tinyllama-chat",
+    "tinyllama-quotes",
+)
+
+
+def typed(*arguments: str, where: Path) -> tuple[int, str, str]:
+    """Exit code, output and error output of a command."""
+    command = [sys.executable, "-m", "model_pipeline.cli", *arguments]
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        command, cwd=where, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": root}
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_every_recipe_is_listed_with_what_it_is_about(tmp_path: Path) -> None:
+    code, out, _ = typed("recipes", where=tmp_path)
+    assert code == 0
+    assert tuple(line.split()[0] for line in out.splitlines()) == NAMES == tuple(recipe_names())
+    assert "TinyLlama learns to answer a keyword with a quote: QLoRA, early stopping, GGUF Q4_K_M." in out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_begins_with_the_command_that_runs_it(name: str, tmp_path: Path) -> None:
+    code, out, _ = typed("show", name, where=tmp_path)
+    assert code == 0
+    assert out.splitlines()[0] == f"# quotesmith-pipeline run {name} --out runs/{name}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["show", "nothing"], "There is no recipe 'nothing'; give the path of a .toml file, or one of gpt2-chat"),
+        (["run", "starter", "--set", "fine_tune.rank=4"], "fine_tune.rank is not a key of a recipe."),
+        (["run", "starter", "--set", "fine_tune.r=many"], "fine_tune.r input should be a valid integer"),
+        (["run", "starter", "--set", "nothing"], "'nothing' sets nothing; write it as section.key=value"),
+        (["merge", "nowhere"], "nowhere holds no run; quotesmith-pipeline run RECIPE --out nowhere begins one."),
+        (["compare", "nowhere", "nowhere"], "nowhere holds no run"),
+        (["publish", "nowhere", "--dry-run"], "nowhere holds no run"),
+    ],
+)
+def test_wrong_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    code, out, err = typed(*arguments, where=tmp_path)
+    assert (code, out) == (1, "")
+    assert sentence in err
+    assert err.startswith("Error: ") and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stage_that_is_not_there_is_a_wrong_command(tmp_path: Path) -> None:
+    code, _, err = typed("fine-tun", "nowhere", where=tmp_path)
+    assert code == 2
+    assert "No such command 'fine-tun'" in err
+
+
+def test_without_the_training_packages_a_sentence_says_how_to_get_them(tmp_path: Path) -> None:
+    code, _, err = _without_training(tmp_path)
+    assert code == 1
+    assert "This command needs the training packages" in err and "make train installs them" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def _without_training(where: Path) -> tuple[int, str, str]:
+    """The command in a process to which trl is not there, as it is to the bot's own environment."""
+    hide = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'trl' else f(n, *a);"
+    typed_in = "import sys; sys.argv = ['p', 'run', 'tinyllama-quotes', '--smoke'];"
+    code = f"{hide} {typed_in} from model_pipeline import cli; cli.main()"
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    code, _, err = typed("merge", "mine", where=tmp_path)
+    assert code == 1 and "mine holds no run" in err
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    (tmp_path / "mine" / "recipe.json").write_text(json.dumps({"name": "x"}))
+    code, _, err = typed("merge", "mine", where=tmp_path)
+    assert code == 1 and "cannot be used" in err and err.count("\n") == 1
