@@ -1,0 +1,118 @@
+"""The stage fine-tune on a tiny model: what it leaves, and what happens when it is stopped or fails."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import Trainer
+from trl import SFTTrainer
+
+from model_pipeline.errors import Interrupted, MaskWrong, TrainingFailed
+from model_pipeline.runs import Run, Stage
+from model_pipeline.stages import fine_tune as stage
+from model_pipeline.stages.fine_tune import fine_tune
+from tests.pipeline.prepared_run import Quiet, StoppedAt, prepared_run
+
+pytestmark = pytest.mark.training
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    loaded: dict[str, torch.Tensor] = load_file(run.of(Stage.FINE_TUNE) / "adapter" / "adapter_model.safetensors")
+    return loaded
+
+
+def curve(run: Run) -> list[dict[str, str]]:
+    with (run.of(Stage.FINE_TUNE) / "loss.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = prepared_run(tmp_path_factory.mktemp("trained") / "run")
+    fine_tune(run, Quiet())
+    return run
+
+
+def test_it_leaves_an_adapter_a_curve_and_figures(trained: Run) -> None:
+    folder, figures = trained.of(Stage.FINE_TUNE), trained.figures(Stage.FINE_TUNE)
+    assert {"adapter", "loss.csv", "loss.png", "trackio"} <= {path.name for path in folder.iterdir()}
+    assert figures["steps"] == 12 and figures["mask_runs_compared"] == 2
+    assert figures["train_loss"] < figures["first_loss"]
+    assert 0 < figures["trained_parameters"] < figures["total_parameters"]
+    assert figures["tokens_per_second"] > 0 and figures["peak_memory_bytes"] > 0
+    assert [row["step"] for row in curve(trained) if row["loss"]] == [str(step) for step in range(1, 13)]
+
+
+def test_stopped_and_gone_on_with_gives_the_same_weights_and_curve(trained: Run, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder.with_name("base-tinyllama"), tmp_path / "base-tinyllama")
+    run = prepared_run(tmp_path / "run")
+    with pytest.raises(Interrupted, match=r"Stopped at step 6 of 12\. The last good checkpoint is .*checkpoint-6\."):
+        fine_tune(run, StoppedAt(6))
+    assert not run.is_finished(Stage.FINE_TUNE)
+    report = Quiet()
+    fine_tune(run, report)
+    assert "Going on from step 6 of 12." in report.heard.getvalue()
+    expected, found = weights(trained), weights(run)
+    assert expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
+    losses = [[row["loss"] for row in curve(each) if row["loss"]] for each in (trained, run)]
+    assert losses[0] == losses[1]
+
+
+def test_a_loss_that_is_no_number_ends_training_and_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, steps = prepared_run(tmp_path / "run"), iter(range(1, 100))
+    compute = Trainer.training_step
+
+    def broken(self: Any, *arguments: Any, **options: Any) -> torch.Tensor:
+        loss: torch.Tensor = compute(self, *arguments, **options)
+        return loss * float("nan") if next(steps) > 9 else loss
+
+    monkeypatch.setattr(SFTTrainer, "training_step", broken)
+    with pytest.raises(TrainingFailed, match=r"no number any more at step 10: .* The last good checkpoint is .*-8\."):
+        fine_tune(run, Quiet())
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "The memory was not enough: set a smaller fine_tune.batch_size"),
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: make room, and run it again."),
+    ],
+)
+def test_what_the_machine_lacks_is_told_in_a_sentence(
+    error: Exception, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, steps = prepared_run(tmp_path / "run"), iter(range(1, 100))
+    compute = Trainer.training_step
+
+    def broken(self: Any, *arguments: Any, **options: Any) -> torch.Tensor:
+        if next(steps) > 5:
+            raise error
+        loss: torch.Tensor = compute(self, *arguments, **options)
+        return loss
+
+    monkeypatch.setattr(SFTTrainer, "training_step", broken)
+    with pytest.raises(TrainingFailed) as failed:
+        fine_tune(run, Quiet())
+    assert str(failed.value).startswith(sentence) and "checkpoint-4" in str(failed.value)
+
+
+def test_a_loss_on_the_prompt_is_found_on_the_first_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = stage._arguments
+
+    def on_everything(*given: Any) -> Any:
+        settings = arguments(*given)
+        settings.completion_only_loss = False
+        return settings
+
+    monkeypatch.setattr(stage, "_arguments", on_everything)
+    with pytest.raises(MaskWrong, match=r"The loss would be taken on .*(Keyword|Tell me)"):
+        fine_tune(prepared_run(tmp_path / "run"), Quiet())
