@@ -6,6 +6,7 @@ Everything that loads torch is imported inside the commands, so that help and wr
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +30,7 @@ Folder = Annotated[Path, typer.Argument(help="The run folder.")]
 
 def main() -> None:
     """Run the command line; what goes wrong is one sentence on standard error."""
+    warnings.simplefilter("ignore", FutureWarning)  # libraries tell each other of new names
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 
 class Advance(Protocol):
@@ -28,10 +29,10 @@ class Report:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Rows of text under a head."""
-        table = Table(*head)
+        """Rows of text under a head, shown as they are: nothing in them is markup."""
+        table = Table(*(Column(Text(title)) for title in head))
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         self.console.print(table)
 
     @contextmanager

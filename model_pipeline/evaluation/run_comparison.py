@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rich.markup import escape
-
 from model_pipeline.evaluation.answer_lines import read_answers
 from model_pipeline.evaluation.answers import Answers, Asked
 from model_pipeline.evaluation.comparison import Change, compare_answers
@@ -63,7 +61,7 @@ def show_against_published(run: Run, report: Report) -> None:
     for figure in run.recipe.published:
         ours = our_figure(run, figure.name)
         shown = NONE if ours is None else f"{ours:,.6g}"
-        rows.append([escape(figure.name), f"{figure.value:,.6g}", shown, escape(figure.note)])
+        rows.append([figure.name, f"{figure.value:,.6g}", shown, figure.note])
     report.table([f"{run.recipe.name}: figure", "published", "ours", "note"], rows)
     if run.recipe.smoke:
         report.say("Ours are those of a smoke run: they tell that every stage works, and nothing about the recipe.")
@@ -208,4 +206,4 @@ def _flat(content: object, prefix: str = "") -> dict[str, object]:
 
 def _shown(value: object) -> str:
     text = ", ".join(str(entry) for entry in value) if isinstance(value, list) else str(value)
-    return NONE if value is None or not text else escape(text)
+    return NONE if value is None or not text else text
