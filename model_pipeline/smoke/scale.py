@@ -28,6 +28,7 @@ from model_pipeline.recipe import (
 from model_pipeline.smoke.bases import make_base
 from model_pipeline.smoke.rows import write_rows
 from model_pipeline.smoke.texts import plain_documents
+from model_pipeline.training.corpus import TRAIN_ROWS
 
 CONTEXT_TOKENS = 512  # of the small models
 MAX_TOKENS = 256
@@ -35,7 +36,6 @@ STEPS, EVALUATE_EVERY, BATCH_SIZE, ROWS_A_STEP = 60, 20, 8, 16
 LEARNING_RATE = {Method.FULL: 1e-3}  # for a small model and few steps
 LEARNING_RATE_OF_ADAPTERS = 2e-3
 PRETRAIN_TOKENS, PRETRAIN_BATCH_TOKENS, PRETRAIN_MICRO_BATCH = 300_000, 2_048, 4
-TRAIN_ROWS = "train-rows"  # the corpus that stands for the prepared rows of the run
 
 Say = Callable[[str], None]
 
@@ -79,7 +79,9 @@ def _pretrain(pretrain: Pretrain, folder: Path) -> Pretrain:
         update={
             "corpora": _corpora(pretrain, folder),
             "vocabulary": min(pretrain.vocabulary, 2_048),
+            "hidden_size": 256,
             "layers": min(pretrain.layers, 2),
+            "feed_forward": 512,
             "context_tokens": min(pretrain.context_tokens, CONTEXT_TOKENS),
             "tokens": min(pretrain.tokens, PRETRAIN_TOKENS),
             "batch_tokens": min(pretrain.batch_tokens, PRETRAIN_BATCH_TOKENS),

@@ -152,6 +152,7 @@ def test_the_starter_is_pretrained_on_small_texts(tmp_path: Path) -> None:
     assert small.base.model == ""
     assert (pretrain.vocabulary, pretrain.layers, pretrain.tokens) == (2048, 2, 300_000)
     assert (pretrain.heads, pretrain.key_value_heads) == (8, 2)
+    assert (pretrain.hidden_size, pretrain.feed_forward) == (256, 512)
     assert pretrain.corpora[1].path == "train-rows"
     assert [(corpus.weight, corpus.starts_at) for corpus in pretrain.corpora] == [(2, 0), (3, 0.8), (1, 0.5)]
     books, more = (read_json_lines(Path(pretrain.corpora[place].path)) for place in (0, 2))
