@@ -5,6 +5,7 @@ Everything that loads torch is imported inside the commands, so that help and wr
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -31,6 +32,7 @@ Folder = Annotated[Path, typer.Argument(help="The run folder.")]
 def main() -> None:
     """Run the command line; what goes wrong is one sentence on standard error."""
     warnings.simplefilter("ignore", FutureWarning)  # libraries tell each other of new names
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it would tell of each attempt; the last one's failure we tell
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:
