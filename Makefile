@@ -28,8 +28,8 @@ check: .venv/.for-test ## lint, types, layers and the fast tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/unit -q
 
-test-slow: .venv-train/.for-train ## the tests that need the training extra, in an environment of their own
-	.venv-train/bin/python -m pytest tests/slow
+test-slow: .venv-train/.for-train ## the tests that need the training packages, and every recipe, in an environment of their own
+	.venv-train/bin/python -m pytest tests/pipeline tests/slow
 
 clean: ## remove the environments; data and the compiled wheel stay
 	rm -rf .venv .venv-train *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

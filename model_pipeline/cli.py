@@ -31,7 +31,7 @@ Folder = Annotated[Path, typer.Argument(help="The run folder.")]
 
 def main() -> None:
     """Run the command line; what goes wrong is one sentence on standard error."""
-    warnings.simplefilter("ignore", FutureWarning)  # libraries tell each other of new names
+    warnings.simplefilter("ignore")  # libraries warn each other; the log of fine-tune keeps what they say there
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it would tell of each attempt; the last one's failure we tell
     try:
         app(standalone_mode=True)
@@ -108,7 +108,9 @@ def _stage_command(stage: Stage, about: str) -> None:
     @app.command(stage.value, help=about)
     def command(
         folder: Folder,
-        again: Annotated[bool, typer.Option("--again", help="Run it anew, though it is finished.")] = False,
+        again: Annotated[
+            bool, typer.Option("--again", help="Run it anew, though it is finished, and forget the stages behind it.")
+        ] = False,
     ) -> None:
         begun = open_run(folder)
         check_environment()

@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Family, Recipe, check_recipe
 
 RECIPE_FILE = "recipe.json"
@@ -106,12 +107,20 @@ class Run:
         _write_last(folder / MANIFEST_FILE, manifest)
 
     def restart(self, stage: Stage) -> None:
-        """Forget a stage that was finished or begun, and all that it wrote."""
-        shutil.rmtree(self.of(stage), ignore_errors=True)
+        """Forget a stage that was finished or begun, all that it wrote, and the stages that rested on it."""
+        stages = list(Stage)
+        for later in stages[stages.index(stage) :]:
+            shutil.rmtree(self.of(later), ignore_errors=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process from working on this run. Raises `InputInvalid` if one does."""
+        """Keep every other process from working on this run. Raises `InputInvalid` if one does.
+
+        Of those that train together, the first one has the lock.
+        """
+        if not is_main_process():
+            yield
+            return
         try:
             with FileLock(self.folder / ".lock", timeout=0):
                 yield

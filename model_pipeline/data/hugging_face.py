@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.library_errors import first_line, transport_error
 
 _NO_RIGHT = (401, 403)
 TIMEOUT_S = 10  # for the Hub to say whether a dataset is there
@@ -63,11 +64,11 @@ def hub_facts(hub: str, revision: str) -> HubFacts:
         raise _not_found(hub) from error
     except RevisionNotFoundError as error:
         raise InputInvalid(f"The dataset {hub} has no revision {revision!r}.") from error
-    except (_http_error(), OSError) as error:
+    except (transport_error(), OSError) as error:
         if isinstance(error, HfHubHTTPError) and error.response.status_code in _NO_RIGHT:
             raise _not_found(hub) from error
         raise InputInvalid(
-            f"The Hub cannot be asked for the dataset {hub} ({_first_line(error)}); try again when it can be reached, "
+            f"The Hub cannot be asked for the dataset {hub} ({first_line(error)}); try again when it can be reached, "
             "or set HF_HUB_OFFLINE=1 to take what was downloaded before."
         ) from error
     named = getattr(found.card_data, "license", None) or ""
@@ -116,24 +117,12 @@ def _translated(sentence: str) -> Iterator[None]:
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
         yield
-    except (OSError, ValueError, RuntimeError, DatasetsError, _http_error()) as error:
+    except (OSError, ValueError, RuntimeError, DatasetsError, transport_error()) as error:
         reason: BaseException = error
         while isinstance(reason, DatasetGenerationError) and reason.__cause__:
             reason = reason.__cause__  # its own text says only that there was an error
-        raise InputInvalid(f"{sentence}: {_first_line(reason)}.") from error
+        raise InputInvalid(f"{sentence}: {first_line(reason)}.") from error
 
 
 def _not_found(hub: str) -> InputInvalid:
     return InputInvalid(f"There is no dataset {hub} on the Hub, or HF_TOKEN may not read it.")
-
-
-def _http_error() -> type[Exception]:
-    """The root of the HTTP library's errors: of httpx or httpx2, as huggingface_hub's version has it."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return HfHubHTTPError.__bases__[0]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__

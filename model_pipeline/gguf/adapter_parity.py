@@ -7,7 +7,6 @@ compared without exporting a base that nobody serves.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +37,7 @@ def adapter_gate(
 
 def _take_away(merged: HuggingFaceModel, adapter: Path) -> HuggingFaceModel:
     """The same model with the adapter's negative: PEFT puts its layers into the model itself."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of names that transformers will drop, and of what it sets right for GPT-2
-        model = PeftModel.from_pretrained(merged.model, str(adapter))
+    model = PeftModel.from_pretrained(merged.model, str(adapter))
     for name, parameter in model.named_parameters():
         if ".lora_B." in name:
             parameter.data.neg_()

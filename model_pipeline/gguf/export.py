@@ -7,12 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf import convert_runner
 from model_pipeline.gguf.converter import Converter, find_converter
-from model_pipeline.gguf.hf_folder import check_hf_folder, source_hashes, stage
+from model_pipeline.gguf.hf_folder import check_hf_folder, read_json, source_hashes, stage
 from model_pipeline.gguf.parity import PROBE_LINES, Gate, require, token_gate
 
 OUTTYPES = ("f16", "bf16", "f32")
@@ -82,7 +81,7 @@ def _stage_adapter(adapter: Path, staged: Path, base_config: Path) -> None:
     """Without PEFT's model card, from which the converter would take paths of this disk into the GGUF."""
     staged.mkdir()
     (staged / ADAPTER_CONFIG).symlink_to((adapter / ADAPTER_CONFIG).resolve())
-    if _read_config(base_config / "config.json").get("model_type") == "gpt2":
+    if read_json(base_config / "config.json").get("model_type") == "gpt2":
         _write_as_conv1d(adapter / ADAPTER_WEIGHTS, staged / ADAPTER_WEIGHTS)
     else:
         (staged / ADAPTER_WEIGHTS).symlink_to((adapter / ADAPTER_WEIGHTS).resolve())
@@ -100,16 +99,6 @@ def _write_as_conv1d(adapter: Path, out: Path) -> None:
         return name.replace("lora_A", "lora_?").replace("lora_B", "lora_A").replace("lora_?", "lora_B")
 
     save_file({swapped(name): tensor.T.contiguous() for name, tensor in load_file(adapter).items()}, out)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputInvalid(f"{path} cannot be read as JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise InputInvalid(f"{path} does not hold a JSON object.")
-    return content
 
 
 def _convert(

@@ -26,7 +26,8 @@ THREADS = max(1, (os.cpu_count() or 1) // 2)  # llama.cpp's threads spin: more t
 class GgufModel:
     """A loaded GGUF; a context manager, for its memory belongs to llama.cpp. Raises `InputInvalid`.
 
-    `lora` is an adapter as a GGUF, which is added `lora_scale` times; -1 takes it away.
+    `lora` is an adapter as a GGUF, which is added `lora_scale` times; -1 takes it away. Without `logits_all` only the
+    last token's logits are made, as a bot does it.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class GgufModel:
         seed: int = 0,
         lora: Path | None = None,
         lora_scale: float = 1.0,
+        *,
+        logits_all: bool = True,
     ) -> None:
         try:
             self.llama = Llama(
@@ -45,7 +48,7 @@ class GgufModel:
                 n_ubatch=context_tokens,
                 n_threads=THREADS,
                 n_threads_batch=THREADS,
-                logits_all=True,
+                logits_all=logits_all,
                 lora_path=str(lora) if lora else None,
                 lora_scale=lora_scale,
                 seed=seed,

@@ -7,13 +7,13 @@ from itertools import islice
 from typing import Any
 
 from model_pipeline.data.prepared import read_rows
-from model_pipeline.data.rows import Row
+from model_pipeline.data.rows import Row, reply_of
 from model_pipeline.gguf.description import Card
 from model_pipeline.gguf.parity import Conversation, Probes
 from model_pipeline.gguf.probe_lines import DEFAULT_LINES, read_probes
 from model_pipeline.recipe import Form
 from model_pipeline.runs import Run, Stage
-from model_pipeline.training.rendering import prompt_text, reference, reply_text
+from model_pipeline.training.rendering import prompt_text, reply_text
 
 MEASURED_ROWS = 50
 SAMPLES, LONGEST_QUESTION_CHARS = 5, 200  # of a card
@@ -24,7 +24,7 @@ def probes_of(run: Run, tokenizer: Any) -> Probes:
     settings = run.recipe.export
     rows = _test_rows(run)
     known = read_probes(DEFAULT_LINES, run.recipe.served.quote_prompt.template)
-    lines = [*(reference(row) for row in rows), *known.lines][: settings.gate_lines]
+    lines = [*(reply_of(row) for row in rows), *known.lines][: settings.gate_lines]
     prompts = [*dict.fromkeys(prompt_text(tokenizer, row) for row in rows), *known.prompts]
     conversations = [*_conversations(rows), *known.conversations]
     return Probes(lines, conversations[: settings.gate_lines], prompts[: settings.gate_prompts])

@@ -67,7 +67,7 @@ def stage(folder: Path, target: Path, tokenizer_from: Path | None = None) -> Non
         (target / path.name).symlink_to(path.resolve())
     if _needs_tokenizer_model(folder):
         _bring_tokenizer_model(folder, target, tokenizer_from)
-    _rewrite(target / "config.json", _with_n_ctx(_read_json(folder / "config.json")))
+    _rewrite(target / "config.json", _with_n_ctx(read_json(folder / "config.json")))
     _rewrite(target / "tokenizer_config.json", _with_added_tokens(folder))
 
 
@@ -79,7 +79,7 @@ def _sources(folder: Path) -> Iterator[Path]:
 def _check_shards(folder: Path) -> None:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        for name in sorted(set(_read_json(index).get("weight_map", {}).values())):
+        for name in sorted(set(read_json(index).get("weight_map", {}).values())):
             if not (folder / name).is_file():
                 raise InputInvalid(f"{folder} lacks the shard {name} that its index names.")
 
@@ -87,7 +87,7 @@ def _check_shards(folder: Path) -> None:
 def _check_no_code(folder: Path) -> None:
     # The converter trusts such code and would run it.
     for name in ("config.json", "tokenizer_config.json"):
-        if (folder / name).is_file() and "auto_map" in _read_json(folder / name):
+        if (folder / name).is_file() and "auto_map" in read_json(folder / name):
             raise InputInvalid(f"{folder / name} asks for code of the model's own (auto_map), which is never run here.")
 
 
@@ -95,7 +95,7 @@ def _needs_tokenizer_model(folder: Path) -> bool:
     """Whether tokenizer.json stems from SentencePiece, whose scores only tokenizer.model holds."""
     if (folder / "tokenizer.model").is_file() or not (folder / "tokenizer.json").is_file():
         return False
-    model = _read_json(folder / "tokenizer.json").get("model", {})
+    model = read_json(folder / "tokenizer.json").get("model", {})
     return model.get("type") == "Unigram" or bool(model.get("byte_fallback"))
 
 
@@ -118,14 +118,15 @@ def _with_n_ctx(config: dict[str, Any]) -> dict[str, Any]:
 def _with_added_tokens(folder: Path) -> dict[str, Any]:
     path, tokenizer = folder / "tokenizer_config.json", folder / "tokenizer.json"
     # An empty object would count as none for the converter, and the chat template would be left out.
-    config = _read_json(path) if path.is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
+    config = read_json(path) if path.is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
     if "added_tokens_decoder" in config or not tokenizer.is_file():
         return config
-    added = {str(token.pop("id")): token for token in _read_json(tokenizer).get("added_tokens", [])}
+    added = {str(token.pop("id")): token for token in read_json(tokenizer).get("added_tokens", [])}
     return {**config, "added_tokens_decoder": added} if added else config
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises `InputInvalid`."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

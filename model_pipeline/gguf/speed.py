@@ -10,9 +10,7 @@ from time import perf_counter
 
 from llama_cpp import Llama
 
-from model_pipeline.errors import InputInvalid
-from model_pipeline.gguf.gguf_model import THREADS
-from model_pipeline.gguf.parity import TEMPLATE_ERRORS
+from model_pipeline.gguf.gguf_model import THREADS, GgufModel
 
 PROMPT_TOKENS = 128
 GENERATED_TOKENS = 32
@@ -28,27 +26,12 @@ class Speed:
     threads: int
 
 
-def measure_speed(gguf: Path, threads: int = THREADS) -> Speed:
+def measure_speed(gguf: Path) -> Speed:
     """The median of `REPEATS`, after one that is not counted. Raises `InputInvalid`."""
-    context = PROMPT_TOKENS + GENERATED_TOKENS
-    try:
-        llama = Llama(
-            str(gguf),
-            n_ctx=context,
-            n_batch=context,
-            n_ubatch=context,
-            n_threads=threads,
-            n_threads_batch=threads,
-            verbose=False,
-        )
-    except TEMPLATE_ERRORS as error:
-        raise InputInvalid(f"llama.cpp cannot load {gguf}: {str(error).rstrip('.')}.") from error
-    try:
-        times = [_once(llama) for _ in range(REPEATS + 1)][1:]
-    finally:
-        llama.close()
+    with GgufModel(gguf, PROMPT_TOKENS + GENERATED_TOKENS, logits_all=False) as model:
+        times = [_once(model.llama) for _ in range(REPEATS + 1)][1:]
     read_s, written_s = (median(each) for each in zip(*times, strict=True))
-    return Speed(round(PROMPT_TOKENS / read_s, 1), round(GENERATED_TOKENS / written_s, 1), threads)
+    return Speed(round(PROMPT_TOKENS / read_s, 1), round(GENERATED_TOKENS / written_s, 1), THREADS)
 
 
 def _once(llama: Llama) -> tuple[float, float]:

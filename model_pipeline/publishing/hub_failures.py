@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from model_pipeline.errors import PublishFailed
+from model_pipeline.library_errors import transport_error
 
 LONGEST_REASON = 300  # characters of what a hub said
 
@@ -18,16 +19,9 @@ def told(repository: str, token: object) -> Iterator[None]:
     """
     try:
         yield
-    except (_transport_error(), OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (transport_error(), OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         text = _explain(_first_cause(error), repository)
         raise PublishFailed(text.replace(str(token), "(token)")) from error
-
-
-def _transport_error() -> type[Exception]:
-    """The root of the HTTP library's errors: of httpx or httpx2, as huggingface_hub's version has it."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return HfHubHTTPError.__bases__[0]
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -44,7 +38,7 @@ def _explain(error: BaseException, repository: str) -> str:
         return f"{repository} cannot be published while HF_HUB_OFFLINE is set: unset it."
     if isinstance(error, HfHubHTTPError):
         return _refusal(error.response.status_code, one_line(error.server_message or ""), repository)
-    if isinstance(error, _transport_error()):
+    if isinstance(error, transport_error()):
         reason = type(error).__name__
         return (
             f"The hub cannot be reached for {repository}, or the connection was cut ({reason}): a repository changes "

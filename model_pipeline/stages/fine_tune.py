@@ -24,6 +24,7 @@ from trl import SFTConfig, SFTTrainer
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import Interrupted, TrainingFailed
+from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import FineTune, Method, Precision
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
@@ -32,7 +33,7 @@ from model_pipeline.training.base_model import load_base, parameter_counts
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
-from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, is_main_process, peak_memory_bytes
+from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
 from model_pipeline.training.rendering import prompt_text, reply_text
@@ -230,6 +231,7 @@ def _figures(trainer: Any, settings: FineTune, hardware: Hardware, progress: Pro
 def _warnings_in(log: TextIO) -> Iterator[None]:
     """Libraries warn of each other's old names, which nobody who trains can change."""
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
         try:
             yield
         finally:

@@ -11,17 +11,16 @@ from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HFValidationError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 from transformers.utils.hub import cached_file
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.library_errors import first_line, transport_error
+from model_pipeline.processes import local_rank
 from model_pipeline.recipe import Method
-from model_pipeline.training.hardware import local_rank
-from model_pipeline.training.tokenizer import first_line
 
-HTTP_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]  # of httpx or httpx2, as huggingface_hub's version has it
 # Small files: what tells the architecture, and what a tokenizer needs.
 CONFIG_FILES = [
     "config.json", "generation_config.json", "tokenizer.*", "tokenizer_config.json", "special_tokens_map.json",
@@ -121,7 +120,7 @@ def base_config_folder(model: str, revision: str) -> Path:
     else:
         try:
             folder = Path(snapshot_download(model, revision=revision, allow_patterns=CONFIG_FILES))
-        except (OSError, ValueError, HTTP_ERROR) as error:
+        except (OSError, ValueError, transport_error()) as error:
             raise InputInvalid(f"The configuration of {model} cannot be loaded: {first_line(error)}.") from error
     if not (folder / "config.json").is_file():
         raise InputInvalid(f"{model} has no config.json; give a Hugging Face model.")

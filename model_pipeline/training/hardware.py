@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 import torch
 
 from model_pipeline.recipe import Precision
+from model_pipeline.training import varlen_attention
 
 _FLASH_CAPABILITY = (8, 0)  # flash-attn 2 needs Ampere; so does bf16 arithmetic
 
@@ -39,7 +39,7 @@ class Hardware:
             return "sdpa"
         if self.flash:
             return "flash_attention_2"
-        return "varlen" if find_spec("torch.nn.attention.varlen") else "sdpa"
+        return varlen_attention.NAME if find_spec("torch.nn.attention.varlen") else "sdpa"
 
 
 def find_hardware() -> Hardware:
@@ -68,13 +68,3 @@ def peak_memory_bytes() -> int:
         return int(torch.cuda.max_memory_allocated())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def local_rank() -> int:
-    """Which of this machine's processes this is, as `accelerate launch` numbers them; 0 without it."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
-
-
-def is_main_process() -> bool:
-    """Of all processes that train together, the one that writes and reports."""
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0

@@ -68,14 +68,12 @@ class HeldOut:
         return HeldOutLoss(nats, bits / math.log(2), losses)
 
     def _mean(self, part: _Part, summed_loss: SummedLoss, device: str) -> float:
-        total = torch.zeros((), dtype=torch.float64, device="cpu")
         sums = []
         with torch.no_grad():
             for begin in range(0, len(part.sequences), self._at_a_time):
                 batch = torch.from_numpy(self._filled(part.sequences[begin : begin + self._at_a_time])).to(device)
                 sums.append(summed_loss(batch[:, :-1].clamp(min=0), batch[:, 1:]))
-            total = torch.stack(sums).double().sum()
-        return float(total) / int(np.count_nonzero(part.sequences[:, 1:] != MASKED))
+        return float(torch.stack(sums).double().sum()) / int(np.count_nonzero(part.sequences[:, 1:] != MASKED))
 
     def _filled(self, batch: NDArray[np.int32]) -> NDArray[np.int32]:
         """Always as many sequences, for a compiled model is compiled for a shape."""

@@ -10,8 +10,8 @@ import torch
 from transformers import get_scheduler
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.library_errors import first_line
 from model_pipeline.recipe import Pretrain
-from model_pipeline.training.tokenizer import first_line
 
 BETAS = (0.9, 0.95)  # https://arxiv.org/abs/2005.14165, appendix B
 _SCHEDULER_OPTIONS = {"cosine_with_min_lr": {"min_lr_rate": 0.1}}

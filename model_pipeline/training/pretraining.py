@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from model_pipeline.errors import TrainingFailed
+from model_pipeline.library_errors import first_line
 from model_pipeline.recipe import Precision, Pretrain
 from model_pipeline.report import Advance
 from model_pipeline.training.checkpoints import last_checkpoint
@@ -28,7 +29,6 @@ from model_pipeline.training.held_out_loss import HeldOut, HeldOutLoss
 from model_pipeline.training.optimizer import make_optimizer, make_schedule
 from model_pipeline.training.packing import Packed, Tokens
 from model_pipeline.training.scratch_model import summed_loss
-from model_pipeline.training.tokenizer import first_line
 from model_pipeline.training.training_state import TrainingState, load_checkpoint, load_weights, save_checkpoint
 
 LOG_EVERY = 10  # steps

@@ -40,11 +40,6 @@ def reply_text(tokenizer: Any, row: Row) -> str:
     return whole_text(tokenizer, row).removeprefix(prompt_text(tokenizer, row))
 
 
-def reference(row: Row) -> str:
-    """What the row's author wrote, without any marks."""
-    return row.completion.strip() if isinstance(row.completion, str) else str(row.completion[-1]["content"]).strip()
-
-
 def _render(tokenizer: Any, turns: Sequence[Mapping[str, str]], *, open_reply: bool) -> str:
     try:
         return str(tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=open_reply))

@@ -9,6 +9,7 @@ from huggingface_hub.errors import HFValidationError
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf.hf_tokenizer import open_tokenizer
+from model_pipeline.library_errors import first_line
 
 PLAIN_TEMPLATE = files("model_pipeline") / "data" / "plain-chat.jinja"
 
@@ -24,9 +25,3 @@ def load_tokenizer(model: str, revision: str = "main") -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
-
-
-def first_line(error: BaseException) -> str:
-    """A library's message as the end of a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__

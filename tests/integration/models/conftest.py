@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import huggingface_hub
 import pytest
-from huggingface_hub import constants
 
 from bot.models.store import ModelStore
 from tests.integration.models.puller import FILE, GGUF, REPO, Puller
-from tests.servers.hub import LoopbackHub, loopback_hub
+from tests.servers.hub import LoopbackHub, clean_hub_client, loopback_hub
 from tests.unit.models.folders import model_folder
 
 
 @pytest.fixture(autouse=True)
 def clean_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """The library as on a machine without a proxy and without a login."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    huggingface_hub.close_session()
-    yield
-    huggingface_hub.close_session()
+    with clean_hub_client(monkeypatch, tmp_path):
+        yield
 
 
 @pytest.fixture

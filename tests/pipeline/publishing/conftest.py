@@ -7,28 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import huggingface_hub
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _http
 
 from tests.pipeline.publishing.finished_run import OWNER, finished_run
 from tests.pipeline.publishing.publisher import TOKEN, Publisher
-from tests.servers.hub import LoopbackHub, loopback_hub
+from tests.servers.hub import LoopbackHub, clean_hub_client, loopback_hub
 
 
 @pytest.fixture(autouse=True)
 def clean_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # whose servers we do not play
     monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda seconds: None, time=time.time))
-    huggingface_hub.close_session()
-    yield
-    huggingface_hub.close_session()
+    with clean_hub_client(monkeypatch, tmp_path):
+        yield
 
 
 @pytest.fixture
