@@ -38,7 +38,7 @@ def test_a_smoke_run_ends_in_a_served_quote(name: str, tmp_path: Path) -> None:
     served = json.loads((tmp_path / "mine" / "model" / "manifest.json").read_text(encoding="utf-8"))["name"]
     typed([*BOT, "model", "add", "mine/model", "--name", "trained"], tmp_path)
     quote = json.loads(typed([*BOT, "quote", "courage", "--model", "trained", "--json"], tmp_path))
-    assert served == name and quote["text"].strip()
+    assert served == name and quote["quote"].strip()
 
 
 def test_the_notebook_trains_and_packs_a_model(tmp_path: Path) -> None:
