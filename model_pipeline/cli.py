@@ -33,6 +33,9 @@ def main() -> None:
     """Run the command line; what goes wrong is one sentence on standard error."""
     warnings.simplefilter("ignore")  # libraries warn each other; the log of fine-tune keeps what they say there
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it would tell of each attempt; the last one's failure we tell
+    # Threads that spin while they wait keep a neighbour from the processor that both wait for; libgomp reads it when
+    # torch is loaded. Figures are in DECISIONS.md.
+    os.environ.setdefault("GOMP_SPINCOUNT", "300")
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:
