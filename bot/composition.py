@@ -26,6 +26,8 @@ from bot.operating import LiveOperations
 from bot.settings import DiscordSettings, InferenceSettings, Settings, TelegramSettings
 
 if TYPE_CHECKING:
+    from bot.chat.ports import Judge
+    from bot.chat.safety import Finding
     from bot.chat.service import ChatService
     from bot.platforms.front_desk import FrontDesk
     from bot.platforms.outlet import Outlet
@@ -69,7 +71,7 @@ async def open_bot(settings: Settings, model_name: str | None = None) -> AsyncIt
         database = await open_database(settings)
         try:
             service = _service(settings, model, worker, database)
-            operations = LiveOperations(store, database, service, worker, partial(start_worker, settings))
+            operations = LiveOperations(store, database, service, worker, partial(start_worker, settings), open_judge)
             try:
                 yield Bot(settings, model, worker, database, service, operations)
             finally:
@@ -189,7 +191,32 @@ def _service(settings: Settings, model: Model, worker: WorkerClient, database: D
         feedback=SqlFeedback(database, may_train),
         pool=SqlQuotePool(database),
     )
-    return ChatService(model, worker, stores, settings.chat, settings.quote, settings.inference.deadline_s)
+    return ChatService(
+        model,
+        worker,
+        stores,
+        settings.chat,
+        settings.quote,
+        settings.inference.deadline_s,
+        fixed_words=_fixed_words,
+        judge=open_judge(model),
+    )
+
+
+def open_judge(model: Model) -> Judge | None:
+    """What chooses among several quotes of the model, if its folder has one. Raises ModelInvalid."""
+    if model.judge_path is None:
+        return None
+    from bot.models.judge import LearnedJudge
+
+    return LearnedJudge.load(model.judge_path)
+
+
+def _fixed_words(finding: Finding) -> str:
+    """In the language of the message, whatever the platform speaks otherwise."""
+    from bot.platforms.catalogue import Texts
+
+    return Texts(finding.language)(f"concern-{finding.concern}")
 
 
 # -- Discord and Telegram ---------------------------------------------------------------------------------------------

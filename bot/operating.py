@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot.chat.messages import JobState
 from bot.chat.model import Model
+from bot.chat.ports import Judge
 from bot.chat.service import ChatService
 from bot.inference.worker_client import WorkerClient
 from bot.models.store import ModelStore
@@ -27,12 +28,14 @@ class LiveOperations:
         service: ChatService,
         worker: WorkerClient,
         start_worker: Callable[[Model], WorkerClient],
+        open_judge: Callable[[Model], Judge | None] = lambda model: None,
     ) -> None:
         self._store = store
         self._database = database
         self._service = service
         self._worker = worker
         self._start_worker = start_worker
+        self._open_judge = open_judge
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -74,6 +77,7 @@ class LiveOperations:
         async with self._changing:
             model = self._store.get(name)
             if model.sha256 != self._service.model.sha256:
+                judge = self._open_judge(model)
                 worker = self._start_worker(model)
                 try:
                     await worker.ready()
@@ -81,7 +85,7 @@ class LiveOperations:
                     await worker.close()
                     raise
                 old, self._worker = self._worker, worker
-                self._service.serve(model, worker)
+                self._service.serve(model, worker, judge)
                 self._retire(old)
             self._store.use(name)
 

@@ -119,6 +119,8 @@ def _stage_command(stage: Stage, about: str) -> None:
         check_environment()
         if stage is Stage.PRETRAIN and begun.recipe.pretrain is None:
             raise InputInvalid(f"The recipe {begun.recipe.name} starts from a trained model: nothing is pretrained.")
+        if stage is Stage.JUDGE and begun.recipe.judge is None:
+            raise InputInvalid(f"The recipe {begun.recipe.name} has no section [judge]: no judge is trained.")
         with begun.locked():
             if again:
                 begun.restart(stage)
@@ -132,6 +134,7 @@ for _stage, _about in {
     Stage.MERGE: "Merge the adapter into the base model.",
     Stage.EXPORT_GGUF: "Convert the merged model to GGUF, and prove that it is the same model.",
     Stage.QUANTIZE: "Quantize the GGUF, and write the model folder for the bot.",
+    Stage.JUDGE: "Train what chooses among several quotes of the model, for recipes that ask for it.",
     Stage.EVALUATE: "Compare base, tuned and quantized model on held-out rows.",
 }.items():
     _stage_command(_stage, _about)

@@ -114,6 +114,7 @@ class Data(_Section):
     max_tokens: int = Field(512, ge=16)  # prompt and completion; what is longer is cut, or dropped with its reason
     near_duplicate: float = Field(0.85, gt=0, le=1)  # Jaccard similarity of word 3-grams; 1 finds exact ones only
     group_by: GroupBy = GroupBy.CONVERSATION
+    held_out: str = ""  # a text file of keywords, one a line: their quotes are always test rows
     validation_share: float = Field(0.05, gt=0, lt=0.5)
     test_share: float = Field(0.05, gt=0, lt=0.5)
     seed: int = 0
@@ -209,6 +210,21 @@ class Quantize(_Section):
         return self
 
 
+class Judge(_Section):
+    """What chooses among several quotes of the served model: trained to tell written ones from the model's own."""
+
+    quotes_a_keyword: int = Field(8, ge=1)  # that the model writes for the judge to learn from
+    most_keywords: int = Field(0, ge=0)  # drawn with the seed; 0 is all of the training rows
+    batch_size: int = Field(256, ge=1)  # quotes that are written together
+    buckets: int = Field(6_144, ge=16, le=65_536)
+    width: int = Field(32, ge=1, le=256)
+    hidden: int = Field(96, ge=1, le=512)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    epochs: int = Field(6, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    seed: int = 0
+
+
 class Evaluate(_Section):
     """How many held-out rows are answered, and how long an answer may be."""
 
@@ -219,6 +235,8 @@ class Evaluate(_Section):
     top_p: float = Field(0.95, gt=0, le=1)
     latency_requests: int = Field(20, ge=2)
     examples: int = Field(8, ge=1)
+    unseen_keywords: str = ""  # a text file of keywords, one a line, that the bot is asked for; "" asks for none
+    sampled_quotes: int = Field(1_000, ge=2)  # that the bot is asked for then, half of them for known keywords
     seed: int = 0
 
 
@@ -262,6 +280,7 @@ class Recipe(_Section):
     fine_tune: FineTune
     export: Export = Export()
     quantize: Quantize = Quantize()
+    judge: Judge | None = None
     evaluate: Evaluate = Evaluate()
     served: Served
     publish: Publish = Publish()

@@ -39,6 +39,7 @@ class Stage(StrEnum):
     MERGE = "merge"
     EXPORT_GGUF = "export-gguf"
     QUANTIZE = "quantize"
+    JUDGE = "judge"
     EVALUATE = "evaluate"
     PUBLISH = "publish"
 
@@ -53,7 +54,9 @@ class Run:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages that `run` goes through; publishing is never done unasked."""
-        skipped = {Stage.PUBLISH} | (set() if self.recipe.pretrain else {Stage.PRETRAIN})
+        skipped = {Stage.PUBLISH}
+        skipped |= set() if self.recipe.pretrain else {Stage.PRETRAIN}
+        skipped |= set() if self.recipe.judge else {Stage.JUDGE}
         return tuple(stage for stage in Stage if stage not in skipped)
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.chat.generation import (
+    Candidate,
     Finished,
     FinishReason,
     GenerationEvent,
@@ -34,6 +35,7 @@ from bot.chat.messages import (
 )
 from bot.chat.model import Model, QuotePrompt
 from bot.chat.ports import NO_ORIGIN, AcceptedJob, GenerationRecord, PooledQuote, SeenBefore
+from bot.chat.safety import Finding
 from bot.errors import DatabaseUnavailable, InputError
 
 MODEL = Model(
@@ -72,11 +74,20 @@ def says(
     return [*(Queued(position, None) for position in waits), *map(TextDelta, pieces), finished]
 
 
-class FakeGenerator:
-    """Plays one script for each request, in their order; keeps what it was asked and what was cancelled."""
+def fixed_words(finding: Finding) -> str:
+    """What the service is given to say for a concern: its name and its language."""
+    return f"[{finding.concern} {finding.language}]"
 
-    def __init__(self, *scripts: Script, idle: bool = True) -> None:
+
+class FakeGenerator:
+    """Plays one script for each request, in their order; keeps what it was asked and what was cancelled.
+
+    `at_once` is how many candidates it has time for.
+    """
+
+    def __init__(self, *scripts: Script, idle: bool = True, at_once: int = 1) -> None:
         self._scripts = list(scripts)
+        self.at_once = at_once
         self._at_rest = idle
         self.requests: list[GenerationRequest] = []
         self.cancelled: list[GenerationRequest] = []
@@ -101,6 +112,23 @@ class FakeGenerator:
             self.under_way.remove(request)
             if not ended:
                 self.cancelled.append(request)
+
+    async def generate_candidates(self, request: GenerationRequest, count: int) -> Sequence[Candidate]:
+        """See TextGenerator.generate_candidates: a script for each, one after another."""
+        return [await self._whole(request) for _ in range(count)]
+
+    def candidates_within(self, seconds: float, tokens: int) -> int:
+        """As many as the test said, if any time is given."""
+        return self.at_once if seconds > 0 else 1
+
+    async def _whole(self, request: GenerationRequest) -> Candidate:
+        text = ""
+        async for event in self.generate(request):
+            if isinstance(event, TextDelta):
+                text += event.text
+            elif isinstance(event, Finished):
+                return Candidate(text, event)
+        raise AssertionError("a script without an end")
 
     def _next_script(self) -> Script:
         assert self._scripts, "the service asked for more texts than the test expects"

@@ -52,6 +52,7 @@ class GenerationRequest:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str | None = None  # GBNF, root rule "root"
+    likelihood: bool = False  # whether Finished is to say how likely the model found the text
     deadline_s: float | None = None
 
 
@@ -89,6 +90,15 @@ class Finished:
     resumed: int = 0
     prompt_sha256: str = ""
     seed: int = 0
+    nats_per_token: float | None = None  # how surprising the model found the text, before temperature and cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of several texts that were written for the same request."""
+
+    text: str
+    finished: Finished
 
 
 GenerationEvent = Queued | TextDelta | Finished

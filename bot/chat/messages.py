@@ -115,10 +115,11 @@ class StoredMessage:
 
 
 class QuoteSource(StrEnum):
-    """Where a quote came from: written now, or ahead of time for a keyword people ask for."""
+    """Where a reply came from: written now, ahead of time for a keyword people ask for, or a fixed sentence."""
 
     GENERATED = "generated"
     POOL = "pool"
+    RULE = "rule"
 
 
 class JobState(StrEnum):

@@ -34,6 +34,7 @@ class Model:
     quote_sampling: Sampling
     chat_sampling: Sampling
     system_prompt: bool = True  # False for a model that was never trained on system turns
+    judge_path: Path | None = None  # what chooses among several quotes
     context_tokens: int = 0  # of one sequence; 0: what the GGUF says
     base: str = ""
     license: str = ""

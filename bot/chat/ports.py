@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.chat.generation import Finished, GenerationEvent, GenerationRequest, Sampling
+from bot.chat.generation import Candidate, Finished, GenerationEvent, GenerationRequest, Sampling
 from bot.chat.messages import (
     Complaint,
     ConversationKey,
@@ -40,9 +40,32 @@ class TextGenerator(Protocol):
         """
         ...
 
+    async def generate_candidates(self, request: GenerationRequest, count: int) -> Sequence[Candidate]:
+        """Write `count` texts for the same request at once, drawn with as many seeds; the queue counts them as one.
+
+        Cancelling the call cancels them all. Raises as `generate`.
+        """
+        ...
+
+    def candidates_within(self, seconds: float, tokens: int) -> int:
+        """How many texts of that length can be written at once in that time, beside what is under way; at least 1."""
+        ...
+
     @property
     def idle(self) -> bool:
         """Nothing is waiting and nothing is being written."""
+        ...
+
+
+class Judge(Protocol):
+    """Tells what a person would have written from what a model writes; comes with the model."""
+
+    def scores(self, keyword: str, quotes: Sequence[str]) -> Sequence[float]:
+        """How much each quote on the keyword reads like a written one: log odds, more is better."""
+        ...
+
+    def is_copy(self, quote: str) -> bool:
+        """Whether the quote, or a long run of its words, stands in what the model learned from."""
         ...
 
 

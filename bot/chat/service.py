@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bot.chat import prompts
+from bot.chat.choice import Choice, best_of, unseen
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, TextDelta
 from bot.chat.messages import (
     Complaint,
@@ -34,17 +35,20 @@ from bot.chat.ports import (
     Feedback,
     GenerationRecord,
     JobLedger,
+    Judge,
     PooledQuote,
     QuotePool,
     TextGenerator,
 )
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
 from bot.chat.replies import Reply, ReplyEvent, Retracted, Showing, completing, finished_reply, visible_reply
+from bot.chat.safety import Concern, Finding, concern_in
 from bot.errors import DeadlineExceeded, GenerationError, InputError, QuotesmithError, WorkerCrashed
 from bot.settings import ChatSettings, QuoteSettings
 
 _T = TypeVar("_T")
 _WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
+_USUAL_TOKENS = 20  # of a quote; what the time for a choice is reckoned with
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,14 @@ class ChatService:
         chat: ChatSettings,
         quote: QuoteSettings,
         deadline_s: float,
+        *,
+        fixed_words: Callable[[Finding], str],
+        judge: Judge | None = None,
     ) -> None:
+        """`fixed_words` is what is said to a message that gives reason for concern; `judge` came with the model."""
         self.model = model
+        self._fixed_words = fixed_words
+        self._judge = judge
         self._generator = generator
         self._stores = stores
         self._chat = chat
@@ -130,9 +140,9 @@ class ChatService:
             return self._on_record(job.job_id, self._quoting(job, seed))
         return self._on_record(job.job_id, self._chatting(job, seed))
 
-    def serve(self, model: Model, generator: TextGenerator) -> None:
+    def serve(self, model: Model, generator: TextGenerator, judge: Judge | None = None) -> None:
         """Write with another model from now on; what is being written ends with the one that it began with."""
-        self.model, self._generator = model, generator
+        self.model, self._generator, self._judge = model, generator, judge
 
     def park(self) -> None:
         """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
@@ -199,7 +209,7 @@ class ChatService:
         if not wanted:
             return False
         request = self._quote_request(wanted[0], _WRITER_AHEAD, None, None)
-        writing = self._write(request, (), self._quote.attempts, visible_beginning, _quote_of)
+        writing = self._write_quote(request, wanted[0], (), self._quote.candidates)
         async with aclosing(writing) as events:
             async for event in events:
                 if isinstance(event, _Written):
@@ -208,24 +218,34 @@ class ChatService:
         return False
 
     async def _quoting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
+        finding = concern_in(job.text)
+        if finding is not None and finding.concern is not Concern.INSULT:  # a quote on "stupid" may be asked for
+            async for event in self._say_fixed(finding):
+                yield event
+            return
         seen: Sequence[str] = ()
-        pooled = None
+        pooled, candidates = None, 1
         if seed is None:  # who names a seed wants that very text, and may want it again
             seen = await self._stores.conversations.recent_replies(
                 job.key, MessageKind.QUOTE, self._quote.repeat_window
             )
             pooled = await self._from_pool(job.text, seen) if job.style is None else None
+            in_time = self._generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
+            candidates = min(self._quote.candidates, in_time)
         if pooled is not None:
             yield TextDelta(pooled.text)
             yield self._pooled(pooled)
             return
         request = self._quote_request(job.text, job.key.person, job.style, seed)
-        writing = self._write(request, seen, self._quote.attempts, visible_beginning, _quote_of)
-        async with aclosing(writing) as events:
+        async with aclosing(self._write_quote(request, job.text, seen, candidates)) as events:
             async for event in events:
                 yield event
 
     async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
+        if (finding := concern_in(job.text)) is not None:
+            async for event in self._say_fixed(finding):
+                yield event
+            return
         message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
         history = await self._stores.conversations.history(job.key, max(1, self._chat.history_messages))
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
@@ -271,6 +291,39 @@ class ChatService:
             self.model.name, self.model.sha256, self.model.quote_sampling, QuoteSource.POOL, 0, finished
         )
         return _Written(pooled.text, record)
+
+    async def _say_fixed(self, finding: Finding) -> AsyncGenerator[_Progress, None]:
+        """What is said without asking the model."""
+        finished = Finished(FinishReason.END, 0, 0, 0, 0.0, 0.0, 0.0)
+        record = GenerationRecord(
+            self.model.name, self.model.sha256, self.model.chat_sampling, QuoteSource.RULE, 0, finished
+        )
+        text = self._fixed_words(finding)
+        yield TextDelta(text)
+        yield _Written(text, record)
+
+    async def _write_quote(
+        self, request: GenerationRequest, keyword: str, seen: Sequence[str], candidates: int
+    ) -> AsyncGenerator[_Progress, None]:
+        """The best of some quotes, where there is one that the person did not see lately; else one after another."""
+        if candidates > 1:
+            model, judge = self.model, self._judge
+            wanted = replace(request, likelihood=True)
+            written = await self._generator.generate_candidates(wanted, candidates)
+            quotes = [
+                Choice(text, candidate.finished)
+                for candidate in written
+                if (text := finished_quote(candidate.text)) is not None
+            ]
+            if fresh := unseen(quotes, seen):
+                chosen = best_of(keyword, fresh, seen, judge)
+                yield TextDelta(chosen.text)
+                yield _Written(chosen.text, _generated(model, request, 1, chosen.finished))
+                return
+        writing = self._write(request, seen, self._quote.attempts, visible_beginning, _quote_of)
+        async with aclosing(writing) as events:
+            async for event in events:
+                yield event
 
     async def _write(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import llama_cpp.llama_cpp as llama
+import numpy as np
 
 from bot.chat.messages import Turn
 from bot.errors import ModelInvalid
@@ -87,6 +88,12 @@ class GgufModel:
         if found is None:
             found = self._pieces[token] = self._piece(token, special=False)
         return found
+
+    def surprise(self, context: object, row: int, token: int) -> float:
+        """How unlikely the model found the token at that row of the last batch, in nats."""
+        logits = np.ctypeslib.as_array(llama.llama_get_logits_ith(context, row), shape=(self.vocabulary_size,))
+        most = float(logits.max())
+        return most + float(np.log(np.exp(logits - most).sum())) - float(logits[token])
 
     def ends_text(self, token: int) -> bool:
         """The token closes the reply: an end token, or the control token of a next turn."""

@@ -15,11 +15,12 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import bot.errors
-from bot.chat.generation import Finished, GenerationEvent, GenerationRequest, Queued, TextDelta
+from bot.chat.generation import Candidate, Finished, GenerationEvent, GenerationRequest, Queued, TextDelta
 from bot.errors import BusyError, GenerationError, QuotesmithError, WorkerCrashed
 from bot.inference import wire
 
@@ -54,6 +55,7 @@ class _Call:
     tokens: list[int] = field(default_factory=list)
     first_token_s: float | None = None
     deaths: int = 0
+    counts: bool = True  # in the limits of the queue; of several candidates for one request, only the first does
 
 
 class WorkerClient:
@@ -116,11 +118,52 @@ class WorkerClient:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """See TextGenerator.generate."""
         self._refuse_early(request)
-        call = _Call(f"{next(self._numbers)}", self._seeded(request), time.monotonic())
+        async with aclosing(self._events(self._begin(self._seeded(request)))) as events:
+            async for event in events:
+                yield event
+
+    async def generate_candidates(self, request: GenerationRequest, count: int) -> Sequence[Candidate]:
+        """See TextGenerator.generate_candidates. The seeds are those of the request and the numbers behind it."""
+        self._refuse_early(request)
+        first = self._seeded(request)
+        assert first.seed is not None
+        calls = [self._begin(replace(first, seed=first.seed + number), number == 0) for number in range(count)]
+        writing = [asyncio.create_task(self._whole(call), name="writing a candidate") for call in calls]
+        try:
+            return await asyncio.gather(*writing)
+        finally:
+            for task in writing:
+                task.cancel()
+            for call in calls:  # also one that was never begun to be read
+                self._give_up_on(call)
+
+    def candidates_within(self, seconds: float, tokens: int) -> int:
+        """See TextGenerator.candidates_within; by the rate that the worker measured when it loaded the model."""
+        if self.facts is None or not self._ready.is_set():
+            return 1
+        room = self._options.slots - len(self._calls)
+        return max(1, min(room, int(self.facts.batch_rate * seconds / tokens)))
+
+    async def _whole(self, call: _Call) -> Candidate:
+        text = ""
+        async with aclosing(self._events(call)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    text += event.text
+                elif isinstance(event, Finished):
+                    return Candidate(text, event)
+        raise WorkerCrashed("The model worker stopped without an end.")
+
+    def _begin(self, request: GenerationRequest, counts: bool = True) -> _Call:
+        call = _Call(f"{next(self._numbers)}", request, time.monotonic(), counts=counts)
         self._calls[call.id] = call
         self._no_calls.clear()
         if self._ready.is_set():
             self._submit(call)
+        return call
+
+    async def _events(self, call: _Call) -> AsyncGenerator[GenerationEvent, None]:
+        """What comes of a call, to its end; closed early, it is cancelled."""
         try:
             while True:
                 event = await call.events.get()
@@ -130,21 +173,24 @@ class WorkerClient:
                 if isinstance(event, Finished):
                     return
         finally:
-            if self._drop(call):
-                self._send({"op": "cancel", "id": call.id})
+            self._give_up_on(call)
+
+    def _give_up_on(self, call: _Call) -> None:
+        if self._drop(call):
+            self._send({"op": "cancel", "id": call.id})
 
     def _refuse_early(self, request: GenerationRequest) -> None:
         if self._broken is not None:
             raise self._broken
         allowed = self._limits.max_waiting + self._options.slots
-        if len(self._calls) >= allowed:
-            waiting = len(self._calls)
+        waiting = sum(call.counts for call in self._calls.values())
+        if waiting >= allowed:
             raise BusyError(
                 f"The bot is busy: {waiting} requests are waiting already. Try again in a minute.",
                 "queue-full",
                 waiting=waiting,
             )
-        mine = sum(call.request.person == request.person for call in self._calls.values())
+        mine = sum(call.counts and call.request.person == request.person for call in self._calls.values())
         if mine >= self._limits.max_waiting_per_person:
             raise BusyError(
                 f"You already wait for {mine} replies, which is as many as allowed. Let one finish first.",
@@ -300,6 +346,7 @@ class WorkerClient:
             resumed=call.deaths,
             prompt_sha256=line["prompt_sha256"],
             seed=line["seed"],
+            nats_per_token=line["nats_per_token"],
         )
 
     # -- when it dies -----------------------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ class Writing:
     started: float | None = None
     sent_position: int = 0
     text: str = ""
+    nats: float = 0.0  # of the tokens drawn here, and of the end, where the request asks for the likelihood
+    drawn: int = 0  # of which so many
     to_decode: list[int] = field(default_factory=list)  # of the prompt and the given tokens, behind the cached part
 
     @property
@@ -242,6 +244,9 @@ class Worker:
     def _draw(self, writing: Writing, row: int) -> None:
         assert writing.sampler is not None
         token = writing.sampler.draw(self._engine.context, row)
+        if writing.request.likelihood:
+            writing.nats += self._model.surprise(self._engine.context, row, token)
+            writing.drawn += 1
         if self._model.ends_text(token):
             self._finish(writing, FinishReason.END)
             return
@@ -284,6 +289,7 @@ class Worker:
             dropped_turns=writing.prompt.dropped_turns,
             prompt_sha256=writing.prompt.sha256,
             seed=writing.seed,
+            nats_per_token=writing.nats / writing.drawn if writing.drawn else None,
         )
 
     def _plan_ahead(self, writing: Writing) -> None:

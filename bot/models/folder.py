@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bot.errors import ModelInvalid, ModelNotFound
 from bot.models.disk import sha256_of
 from bot.models.gguf_header import GgufHeader, read_header
 from bot.models.manifest import (
+    JudgeSection,
     Manifest,
     QuotePromptSection,
     SamplingByUse,
@@ -47,6 +49,8 @@ def read_folder(folder: Path, *, verify: bool = False) -> Model:
     model_header(model.path)
     if verify:
         check_sha256(model.path, manifest.sha256)
+    if manifest.judge:
+        check_judge(folder, manifest.judge)
     return model
 
 
@@ -102,6 +106,17 @@ def check_sha256(gguf: Path, expected: str) -> None:
             f"The model file {gguf} has the SHA-256 {found[:12]}… and should have {expected[:12]}…; "
             "copy or download it again."
         )
+
+
+def check_judge(folder: Path, judge: JudgeSection) -> None:
+    """Hash the judge of a model, which is small; raises ModelInvalid when it is not the one that the manifest means."""
+    path = folder / judge.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelInvalid(f"The judge {path} cannot be read: {error.strerror or error}.") from error
+    if hashlib.sha256(content).hexdigest() != judge.sha256:
+        raise ModelInvalid(f"The judge {path} is not the one that the manifest means; copy or download it again.")
 
 
 def _check_size(gguf: Path, expected: int) -> None:

@@ -21,6 +21,7 @@ from bot.models.hub_manifest import (
     check_same_use,
     default_file,
     is_about,
+    judge_file,
     manifest_file,
     manifest_for,
     read_published,
@@ -68,7 +69,14 @@ def pull(
     store.check_free(name)
     check_memory(name, least_bytes_needed(file.size_bytes), options.available_memory())
     arrival = _Arrival(file, name, _origin(wanted, repository, file), manifest)
-    return _fetch_and_add(arrival, store, lambda target: client.fetch(repository, file, target, progress))
+    judge = judge_file(manifest, repository) if manifest else None
+
+    def fetch(target: Path) -> None:
+        client.fetch(repository, file, target, progress)
+        if judge:
+            client.fetch(repository, judge, target.parent / judge.path)
+
+    return _fetch_and_add(arrival, store, fetch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,18 @@ def default_file(manifest: Manifest, repository: HubRepository) -> str:
     return manifest.file
 
 
+def judge_file(manifest: Manifest, repository: HubRepository) -> HubFile | None:
+    """The file of the manifest's judge, if it has one. Raises ModelInvalid when it is not there."""
+    if manifest.judge is None:
+        return None
+    for file in repository.files:
+        if file.path == manifest.judge.file:
+            return file
+    raise ModelInvalid(
+        f"The {MANIFEST_FILE} of {repository.name} names the judge {manifest.judge.file!r}, which is not there."
+    )
+
+
 def is_about(manifest: Manifest, file: HubFile) -> bool:
     """Whether this is the file that the manifest names, and not another quantization of the same model."""
     return file.path == manifest.file

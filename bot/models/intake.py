@@ -13,7 +13,7 @@ from bot.models.folder import default_manifest, model_header, name_from_file, re
 from bot.models.manifest import Manifest, read_manifest, write_manifest
 
 MAX_TEXT_BYTES = 1 << 20
-_TEXT_FILE = re.compile(r"(README|LICEN[SC]E|NOTICE)(\.(md|txt))?", re.IGNORECASE)
+_TEXT_FILE = re.compile(r"(README|MODEL_CARD|LICEN[SC]E|NOTICE)(\.(md|txt))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ def fill(workspace: Path, source: Source, name: str, origin: Origin, *, move: bo
     write_manifest(manifest, workspace)
     if source.manifest:
         _copy_texts(source.gguf.parent, workspace)
+        if judge := source.manifest.judge:
+            shutil.copyfile(source.gguf.parent / judge.file, workspace / judge.file)
     if move:
         source.gguf.rename(target)
     return manifest

@@ -16,6 +16,7 @@ from bot.models.disk import write_durably
 
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 20
+MAX_JUDGE_BYTES = 8 << 20
 MAX_SHOWN_KEY = 100  # characters
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 NAME_RULE = "1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or a digit"
@@ -66,6 +67,14 @@ class SamplingByUse(_Section):
     chat: SamplingSection = SamplingSection()
 
 
+class JudgeSection(_Section):
+    """The file that chooses among several quotes of the model; see bot.models.judge."""
+
+    file: Annotated[str, AfterValidator(_plain_file_name)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: int = Field(ge=1, le=MAX_JUDGE_BYTES)
+
+
 class Manifest(_Section):
     """The file beside the GGUF. Keys that a later version adds at the top level are kept and ignored."""
 
@@ -83,6 +92,7 @@ class Manifest(_Section):
     system_prompt: bool = True
     quote_prompt: QuotePromptSection
     sampling: SamplingByUse = SamplingByUse()
+    judge: JudgeSection | None = None
     lineage: dict[str, object] = {}
     evaluation: dict[str, object] = {}
 
@@ -97,6 +107,7 @@ class Manifest(_Section):
             chat_sampling=Sampling(**self.sampling.chat.model_dump()),
             system_prompt=self.system_prompt,
             context_tokens=self.context_tokens,
+            judge_path=folder / self.judge.file if self.judge else None,
             base=self.base,
             license=self.license,
             lineage=self.lineage,

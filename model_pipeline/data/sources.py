@@ -59,6 +59,18 @@ def describe_source(source: Source, rows: Sequence[dict[str, Any]]) -> SourceFac
     return SourceFacts(name_of(source), source.form, revision, license_, len(rows), _sha256(rows))
 
 
+def read_lines(path: str) -> list[str]:
+    """The lines of a text file that are not empty; none where the path is "". Raises `InputInvalid`."""
+    if not path:
+        return []
+    found = find_path(path)
+    try:
+        lines = found.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputInvalid(f"{found} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}.") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
 def name_of(source: Source) -> str:
     """What a source is called in the dataset card: the dataset's id, or the path as the recipe has it."""
     return source.hub or source.path

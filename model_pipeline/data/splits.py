@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid
@@ -12,15 +12,18 @@ SPLITS = ("train", "validation", "test")
 LEAST_ROWS = 2
 
 
-def split_rows(rows: Sequence[Row], validation_share: float, test_share: float, seed: int) -> Mapping[str, list[Row]]:
+def split_rows(
+    rows: Sequence[Row], validation_share: float, test_share: float, seed: int, held_out: Collection[str] = ()
+) -> Mapping[str, list[Row]]:
     """The rows of each split, in their order; about those shares of the groups are held out.
 
-    Where a group goes depends on its name and the seed alone, so that more data moves no group. Raises `InputInvalid`
-    if a split gets fewer than two rows.
+    Quotes on the keywords `held_out` (in lower case) are test rows. Where any other group goes depends on its name and
+    the seed alone, so that more data moves no group. Raises `InputInvalid` if a split gets fewer than two rows.
     """
     splits: dict[str, list[Row]] = {name: [] for name in SPLITS}
     for row in rows:
-        splits[split_of(row.group, validation_share, test_share, seed)].append(row)
+        held = row.keyword.casefold() in held_out
+        splits["test" if held else split_of(row.group, validation_share, test_share, seed)].append(row)
     for name, part in splits.items():
         if len(part) < LEAST_ROWS:
             groups = len({row.group for row in rows})

@@ -19,6 +19,7 @@ from model_pipeline.gguf.description import Description
 FORMAT = 1
 GGUF_FILE = "model.gguf"
 CARD_FILE = "MODEL_CARD.md"
+JUDGE_FILE = "judge.npz"
 MANIFEST_FILE = "manifest.json"
 
 
@@ -69,6 +70,21 @@ def build_manifest(gguf: Path, description: Description, provenance: Provenance)
         "lineage": {**description.lineage, **provenance.lineage},
         "evaluation": description.evaluation,
     }
+
+
+def record_judge(folder: Path, judge: Path) -> None:
+    """Put a judge into a finished model folder. Raises `InputInvalid` when there is none, or it cannot be written."""
+    try:
+        manifest = dict(json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8")))
+        (folder / MANIFEST_FILE).unlink()
+        _replace(folder / JUDGE_FILE, judge)
+        content = judge.read_bytes()
+        section = {"file": JUDGE_FILE, "sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+        text = json.dumps(manifest | {"judge": section}, ensure_ascii=False, indent=2) + "\n"
+        _write_last(folder / MANIFEST_FILE, text)
+    except (OSError, ValueError, TypeError) as error:
+        reason = (error.strerror or error) if isinstance(error, OSError) else f"{MANIFEST_FILE} is broken"
+        raise InputInvalid(f"The judge cannot be written into the model folder {folder}: {reason}.") from error
 
 
 def record_evaluation(folder: Path, evaluation: Mapping[str, object], section: str) -> None:

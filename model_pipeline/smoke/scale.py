@@ -19,6 +19,7 @@ from model_pipeline.recipe import (
     Export,
     Family,
     FineTune,
+    Judge,
     Method,
     Pretrain,
     Recipe,
@@ -51,6 +52,7 @@ def smoke_recipe(recipe: Recipe, folder: Path, say: Say) -> Recipe:
         "pretrain": recipe.pretrain and _pretrain(recipe.pretrain, folder / "texts"),
         "fine_tune": _fine_tune(recipe.fine_tune),
         "export": _export(recipe.export),
+        "judge": recipe.judge and _judge(recipe.judge),
         "evaluate": _evaluate(recipe.evaluate),
         "served": _served(recipe.served),
         "smoke": True,
@@ -132,12 +134,17 @@ def _export(settings: Export) -> Export:
     return settings.model_copy(update={"gate_lines": min(settings.gate_lines, 100)})
 
 
+def _judge(settings: Judge) -> Judge:
+    return settings.model_copy(update={"quotes_a_keyword": 1, "epochs": min(settings.epochs, 1)})
+
+
 def _evaluate(settings: Evaluate) -> Evaluate:
     return settings.model_copy(
         update={
             "rows": min(settings.rows, 24),
             "max_new_tokens": min(settings.max_new_tokens, 40),
             "latency_requests": min(settings.latency_requests, 5),
+            "sampled_quotes": min(settings.sampled_quotes, 20),
         }
     )
 

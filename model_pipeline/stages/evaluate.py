@@ -7,27 +7,40 @@ manifest and the card of the model folder too, so that whoever gets the file see
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
 import transformers
 
+from model_pipeline.data.json_lines import write_json_lines
 from model_pipeline.data.prepared import read_rows, training_texts
-from model_pipeline.data.rows import Row
+from model_pipeline.data.rows import Row, reply_of
+from model_pipeline.data.sources import read_lines
 from model_pipeline.data.tokens import Encoded, encode
 from model_pipeline.errors import InputInvalid, TrainingFailed
 from model_pipeline.evaluation.answer_lines import write_answers
-from model_pipeline.evaluation.answers import LEAST_ROWS, Answers, Asked, Latency
-from model_pipeline.evaluation.bot_latency import BotUnavailable, latency_of, time_bot
+from model_pipeline.evaluation.answers import LEAST_ROWS, QUOTE, Answers, Asked, Latency
+from model_pipeline.evaluation.bot_replies import BotUnavailable, bot_quotes, latency_of, time_bot
 from model_pipeline.evaluation.comparison import compare_answers
 from model_pipeline.evaluation.generation import generate_answers, reply_nats, row_seed
 from model_pipeline.evaluation.gguf_answers import Question, gguf_answers
 from model_pipeline.evaluation.held_out_rows import asked_of, choose_rows
 from model_pipeline.evaluation.pages import write_pages
+from model_pipeline.evaluation.served_quotes import (
+    QuoteSheet,
+    ServedQuote,
+    quote_sheet,
+    sheet_figures,
+    sheet_rows,
+    sheet_section,
+)
 from model_pipeline.evaluation.served_summary import card_section, show_summary, summary_figures
 from model_pipeline.gguf.model_folder import GGUF_FILE, record_evaluation
 from model_pipeline.gguf.quantize import parse_type
@@ -74,9 +87,16 @@ def evaluate(run: Run, report: Report) -> None:
     write_answers(folder / "answers.jsonl", task.asked, models)
     title = f"Evaluation of {run.recipe.name}{' (smoke run)' if run.recipe.smoke else ''}"
     write_pages(folder, title, comparison, task.asked, models, latency, notes, settings.examples)
+    sheet = _quotes_through_the_bot(run, folder, learned, report)
     figures = summary_figures(comparison, latency, notes)
-    record_evaluation(run.model_folder, figures, card_section(comparison, latency, notes))
+    section = card_section(comparison, latency, notes)
+    if sheet:
+        figures["served_quotes"] = sheet_figures(sheet)
+        section += f"\n\n{sheet_section(sheet)}"
+    record_evaluation(run.model_folder, figures, section)
     show_summary(comparison, latency, report)
+    if sheet:
+        report.table(("Quotes asked of the bot, with its choice", ""), sheet_rows(sheet))
     report.say(f"The whole report: {folder / 'report.html'}")
     run.finish(Stage.EVALUATE, began, figures)
 
@@ -169,6 +189,34 @@ def _latency(task: _Task, report: Report) -> tuple[Latency | None, str]:
         "rows' keywords as quotes, and their questions as chat, with the model folder's own sampling, the bot's "
         f"default settings and the model loaded; tokens are those of the reply as it was given.{missing}"
     )
+
+
+def _quotes_through_the_bot(run: Run, folder: Path, learned: Sequence[str], report: Report) -> QuoteSheet | None:
+    """What the bot gives for unseen and for known keywords, as it is served; None where the recipe asks for none."""
+    settings, unseen = run.recipe.evaluate, read_lines(run.recipe.evaluate.unseen_keywords)
+    if not unseen:
+        return None
+    rows = [row for row in read_rows(run.of(Stage.PREPARE) / "train.jsonl") if row.kind == QUOTE]
+    trained = {row.keyword.casefold() for row in rows}
+    if overlap := [keyword for keyword in unseen if keyword.casefold() in trained]:
+        raise InputInvalid(f"The unseen keyword {overlap[0]!r} is among the training rows; take it out of either.")
+    asking = Random(settings.seed)
+    half = settings.sampled_quotes // 2
+    known = sorted(trained)
+    keywords = [*islice(cycle(unseen), max(half, len(unseen))), *(asking.choice(known) for _ in range(half))]
+    try:
+        with report.progress("Asking the bot for quotes", len(keywords)) as advance:
+            replies = bot_quotes(run.model_folder, keywords, advance)
+    except BotUnavailable as error:
+        report.say(f"There are no figures of served quotes, for the bot could not be asked: {error}.")
+        return None
+    asked = [
+        ServedQuote(keyword, keyword.casefold() in trained, reply.text, reply.seconds)
+        for keyword, reply in zip(keywords, replies, strict=True)
+    ]
+    write_json_lines(folder / "served-quotes.jsonl", map(asdict, asked))
+    written = [reply_of(row) for row in asking.sample(rows, min(len(rows), len(asked)))]
+    return quote_sheet(asked, learned, written)
 
 
 def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:

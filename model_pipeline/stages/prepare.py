@@ -20,7 +20,7 @@ from model_pipeline.data.items import Dropped, Item
 from model_pipeline.data.json_lines import write_json_lines
 from model_pipeline.data.prepared import write_rows
 from model_pipeline.data.rows import Row, make_rows, without_system_turn
-from model_pipeline.data.sources import SourceFacts, describe_source, name_of, read_source
+from model_pipeline.data.sources import SourceFacts, describe_source, name_of, read_lines, read_source
 from model_pipeline.data.splits import split_rows
 from model_pipeline.data.summary import Prepared, dropped_by_reason, figures_of
 from model_pipeline.data.tokens import takes_system
@@ -50,7 +50,8 @@ def prepare(run: Run, report: Report) -> None:
         raise InputInvalid(f"No row is left: all {len(dropped):,} were dropped, most for the reason {reason!r}.")
     if not (takes_system(tokenizer) if tokenizer else recipe.served.system_prompt):
         rows = [without_system_turn(row) for row in rows]
-    splits = split_rows(rows, data.validation_share, data.test_share, data.seed)
+    held_out = {keyword.casefold() for keyword in read_lines(data.held_out)}
+    splits = split_rows(rows, data.validation_share, data.test_share, data.seed, held_out)
     prepared = Prepared(
         recipe=recipe.name,
         data=data,

@@ -14,7 +14,7 @@ from rich.console import Console
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answer_lines import read_answers
-from model_pipeline.evaluation.bot_latency import BotUnavailable
+from model_pipeline.evaluation.bot_replies import BotUnavailable
 from model_pipeline.evaluation.run_comparison import compare_runs
 from model_pipeline.gguf.converter import MARKER, cache_folder, installed_version
 from model_pipeline.recipe import Evaluate, Quantize

@@ -166,3 +166,16 @@ error-quiet = In jenem Chat bin ich still; schreib mir privat.
 error-deadline = Die Antwort war nach { $seconds } Sekunden nicht fertig; versuch es noch einmal.
 error-no-words = Diesmal fand das Modell keine passenden Worte; versuch es noch einmal oder sag es anders.
 error-stopping = Der Bot wird gerade neu gestartet; versuch es in einer Minute wieder.
+
+# -- statt der Worte des Modells, wo eine Nachricht Anlass zur Sorge gibt
+
+concern-crisis =
+    Es tut mir sehr leid, dass es so schlimm ist, und es ist gut, dass du es sagst. Ich bin nur ein kleines Programm, darum lass dir bitte jetzt von Menschen helfen: Ruf den Notruf 112 oder eine Krisenhilfe an, in Deutschland die Telefonseelsorge 0800 1110111, und bitte jemanden, dem du vertraust, bei dir zu bleiben. Geht es um jemand anderen, dann bleib in Verbindung und hol dieselbe Hilfe.
+concern-danger =
+    Das klingt gefährlich, und nichts davon ist deine Schuld. Ich bin nur ein kleines Programm und kann niemanden für dich anrufen: Bring dich in Sicherheit, wenn du kannst, ruf sofort den Notruf 112 an und sag jemandem in deiner Nähe, was los ist.
+concern-violence =
+    Das klingt nach viel Wut oder Angst, und ich möchte, dass niemand verletzt wird. Geh bitte aus der Situation heraus, atme durch und sprich jetzt mit jemandem, dem du vertraust, oder mit einer Krisenhilfe; wenn heute jemand verletzt werden könnte, ruf den Notruf 112 an.
+concern-harm =
+    Dabei helfe ich nicht, denn jemand könnte zu Schaden kommen. Wenn hinter der Frage etwas anderes steht, erzähl mir davon, oder sprich mit jemandem, dem du vertraust.
+concern-insult =
+    So möchte ich nicht angesprochen werden, aber ich nehme es dir nicht übel. Ich bin ein kleines Programm und mache Fehler; sag mir, was du wolltest, und ich versuche es noch einmal.

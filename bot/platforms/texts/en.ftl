@@ -186,3 +186,16 @@ error-quiet = I am quiet in that chat; write to me in private.
 error-deadline = The reply was not ready within { $seconds } seconds; try again.
 error-no-words = The model found no fitting words this time; try again or say it another way.
 error-stopping = The bot is about to be restarted; try again in a minute.
+
+# -- instead of the model's words, where a message gives reason for concern
+
+concern-crisis =
+    I'm really sorry that it is this bad, and I'm glad you said it. I'm only a small program, so please let a person help now: call your local emergency number or a crisis line, and ask somebody you trust to stay with you. If it is about somebody else, stay in touch with them and get them the same help. On findahelpline.com there are free lines for nearly every country.
+concern-danger =
+    This sounds dangerous, and none of it is your fault. I'm only a small program and cannot call anybody for you: please get to a safe place if you can, call your local emergency number right now, and tell a person near you what is going on.
+concern-violence =
+    That sounds like a lot of anger or fear, and I don't want anybody hurt. Please step away from the situation, breathe, and talk to a person you trust or a crisis line now; if somebody could get hurt today, call your local emergency number.
+concern-harm =
+    I won't help with that, because somebody could get hurt. If something is wrong behind the question, tell me about that instead, or talk to a person you trust.
+concern-insult =
+    I'd rather not be talked to like that, but I don't hold it against you. I'm a small program and get things wrong; tell me what you wanted, and I'll try again.

@@ -12,7 +12,7 @@ from bot.chat.service import ChatService, ChatStores
 from bot.errors import WorkerCrashed
 from bot.platforms.console import Console
 from bot.settings import ChatSettings, ConsoleSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, says
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
 
 TOO_MANY_SENTENCES = "The sea is wide and it is deep. " * 6  # 192 columns: three rows on a terminal of 80
 SCENARIOS: dict[str, Sequence[Script]] = {
@@ -37,6 +37,7 @@ async def main(scenario: str) -> int:
         ChatSettings(),
         QuoteSettings(pool_depth=0),
         deadline_s=60.0,
+        fixed_words=fixed_words,
     )
     console = Console(service, ConsoleSettings(history_file=Path("history")), banner="Ready.")
     code = await console.run()

@@ -19,7 +19,7 @@ from bot.errors import InputError, QuotesmithError, WorkerCrashed
 from bot.platforms.commands import help_text
 from bot.platforms.console import Console
 from bot.settings import ChatSettings, ConsoleSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, says
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
 
 
 class Pipe:
@@ -38,7 +38,13 @@ class Pipe:
 
     def console(self, typed: TextIO | None, out: TextIO | None) -> Console:
         service = ChatService(
-            MODEL, self.generator, self._stores, ChatSettings(), QuoteSettings(pool_depth=0), deadline_s=60.0
+            MODEL,
+            self.generator,
+            self._stores,
+            ChatSettings(),
+            QuoteSettings(pool_depth=0),
+            deadline_s=60.0,
+            fixed_words=fixed_words,
         )
         settings = ConsoleSettings(history_file=self._typed.with_name("history"))
         return Console(service, settings, banner="Ready.", stdin=typed, stdout=out, stderr=self.err)

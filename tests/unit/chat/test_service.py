@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.chat.generation import Finished, FinishReason, Queued, TextDelta
 from bot.chat.messages import JobState, MessageKind, QuoteSource, Role, Turn, Vote, VoteSource
 from bot.chat.model import Model
-from bot.chat.ports import GenerationRecord, PooledQuote
+from bot.chat.ports import GenerationRecord, Judge, PooledQuote
 from bot.chat.replies import Reply, ReplyEvent, Retracted
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import (
@@ -28,7 +28,7 @@ from bot.errors import (
     WorkerCrashed,
 )
 from bot.settings import ChatSettings, QuoteSettings
-from tests.fakes import MODEL, OTHER_MODEL, FakeGenerator, FakeStore, Script, Stall, key_of, says
+from tests.fakes import MODEL, OTHER_MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, key_of, says
 
 ANN, BOB = key_of("ann"), key_of("bob")
 SEA, SUN, MOON = "The sea is wide and deep.", "The sun is warm today.", "The moon is far away."
@@ -55,12 +55,21 @@ class Bench:
         chat: ChatSettings | None = None,
         quote: QuoteSettings | None = None,
         deadline_s: float = 60.0,
+        at_once: int = 1,
+        judge: Judge | None = None,
     ) -> None:
-        self.generator = FakeGenerator(*scripts, idle=idle)
+        self.generator = FakeGenerator(*scripts, idle=idle, at_once=at_once)
         self.store = store or FakeStore()
         stores = ChatStores(self.store, self.store, self.store, self.store)
         self.service = ChatService(
-            model, self.generator, stores, chat or ChatSettings(), quote or QuoteSettings(), deadline_s
+            model,
+            self.generator,
+            stores,
+            chat or ChatSettings(),
+            quote or QuoteSettings(candidates=1),
+            deadline_s,
+            fixed_words=fixed_words,
+            judge=judge,
         )
 
 
@@ -149,7 +158,7 @@ async def test_other_people_may_get_the_same_quote() -> None:
 
 
 async def test_a_repetition_is_given_when_nothing_else_comes() -> None:
-    bench = Bench(says(SEA), says(SEA), says("no sentence"), quote=QuoteSettings(attempts=2))
+    bench = Bench(says(SEA), says(SEA), says("no sentence"), quote=QuoteSettings(candidates=1, attempts=2))
     await reply_of(bench.service.quote(ANN, "sea"))
     events = await events_of(bench.service.quote(ANN, "sea"))
     assert as_seen(events) == SEA
@@ -212,7 +221,7 @@ async def test_a_quote_of_another_model_is_not_served() -> None:
 
 
 async def test_without_a_pool_none_is_looked_for() -> None:
-    bench = Bench(says(SUN), quote=QuoteSettings(pool_depth=0))
+    bench = Bench(says(SUN), quote=QuoteSettings(candidates=1, pool_depth=0))
     pooled(bench.store, SEA)
     assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SUN
     assert not await bench.service.write_ahead()
@@ -231,7 +240,7 @@ async def asked_twice(bench: Bench) -> None:
 
 
 async def test_quotes_are_written_ahead_until_the_pool_is_full() -> None:
-    bench = Bench(says("no"), says(SEA), says(SUN), quote=QuoteSettings(pool_depth=2))
+    bench = Bench(says("no"), says(SEA), says(SUN), quote=QuoteSettings(candidates=1, pool_depth=2))
     assert not await bench.service.write_ahead()
     await asked_twice(bench)
     assert [await bench.service.write_ahead() for _ in range(3)] == [True, True, False]
@@ -242,7 +251,7 @@ async def test_quotes_are_written_ahead_until_the_pool_is_full() -> None:
 
 @pytest.mark.parametrize(("keywords", "written"), [(1, ["sea"]), (2, ["sea", "sun"])])
 async def test_quotes_are_written_ahead_for_so_many_keywords_only(keywords: int, written: list[str]) -> None:
-    bench = Bench(*[says(SEA)] * len(written), quote=QuoteSettings(pool_depth=1, pool_keywords=keywords))
+    bench = Bench(*[says(SEA)] * len(written), quote=QuoteSettings(candidates=1, pool_depth=1, pool_keywords=keywords))
     await asked_twice(bench)
     for keyword in ("sea", "sun", "sun", "moon"):
         await bench.store.accept(BOB, MessageKind.QUOTE, keyword)
@@ -264,6 +273,101 @@ async def test_a_failure_to_write_ahead_is_told_and_pools_nothing() -> None:
     with pytest.raises(BusyError):
         await bench.service.write_ahead()
     assert not bench.store.pool
+
+
+# -- the choice among several -----------------------------------------------------------------------------------------
+
+
+class Favours(Judge):
+    """A judge that prefers texts with a word."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def scores(self, keyword: str, quotes: Sequence[str]) -> Sequence[float]:
+        return [5.0 * (self.word in quote) for quote in quotes]
+
+    def is_copy(self, quote: str) -> bool:
+        return False
+
+
+async def test_the_best_of_several_is_given_and_nothing_of_the_others_is_seen() -> None:
+    bench = Bench(says(SUN), says("no"), says(SEA), quote=QuoteSettings(candidates=3), at_once=16)
+    events = await events_of(bench.service.quote(ANN, "sea"))
+    assert as_seen(events) == SEA
+    assert len(events) == 2
+    assert isinstance(events[1], Reply)
+    assert bench.store.reply(1001) == SEA
+
+
+async def test_the_judge_has_a_say() -> None:
+    bench = Bench(says(SUN), says(MOON), quote=QuoteSettings(candidates=2), at_once=16, judge=Favours("moon"))
+    assert (await reply_of(bench.service.quote(ANN, "sky"))).text == MOON
+
+
+async def test_the_next_model_brings_its_own_judge() -> None:
+    bench = Bench(quote=QuoteSettings(candidates=2), at_once=16, judge=Favours("moon"))
+    bench.service.serve(OTHER_MODEL, FakeGenerator(says(SUN), says(MOON), at_once=2), Favours("sun"))
+    assert (await reply_of(bench.service.quote(ANN, "sky"))).text == SUN
+
+
+async def test_a_quote_that_the_person_saw_is_no_choice() -> None:
+    bench = Bench(says(SEA), *[says(SEA), says(SUN)] * 1, quote=QuoteSettings(candidates=2), at_once=1)
+    await reply_of(bench.service.quote(ANN, "sea"))
+    bench.generator.at_once = 2
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SUN
+
+
+async def test_where_none_of_several_can_be_used_one_more_is_written() -> None:
+    bench = Bench(says("no"), says("no"), says(SEA), quote=QuoteSettings(candidates=2), at_once=2)
+    assert as_seen(await events_of(bench.service.quote(ANN, "sea"))) == SEA
+
+
+async def test_there_are_fewer_candidates_where_there_is_time_for_fewer() -> None:
+    bench = Bench(*[says(SEA)] * 3, quote=QuoteSettings(candidates=16), at_once=3)
+    await reply_of(bench.service.quote(ANN, "sea"))
+    assert len(bench.generator.requests) == 3
+
+
+async def test_who_names_a_seed_gets_the_text_of_that_seed() -> None:
+    bench = Bench(says(SUN), quote=QuoteSettings(candidates=16), at_once=16)
+    assert (await reply_of(bench.service.quote(ANN, "sea", seed=5))).text == SUN
+    assert [request.seed for request in bench.generator.requests] == [5]
+
+
+async def test_quotes_ahead_have_the_whole_choice() -> None:
+    bench = Bench(says(SUN), says(SEA), quote=QuoteSettings(candidates=2, choice_s=0, pool_depth=1))
+    await asked_twice(bench)
+    assert await bench.service.write_ahead()
+    assert [quote.text for quote, _ in bench.store.pool] == [SEA]
+
+
+# -- what no model answers --------------------------------------------------------------------------------------------
+
+
+async def test_a_crisis_is_answered_before_any_model_is_asked() -> None:
+    bench = Bench()
+    reply = await reply_of(bench.service.chat(ANN, "i want to die"))
+    assert (reply.text, reply.source) == ("[crisis en]", QuoteSource.RULE)
+    assert bench.store.reply(1001) == "[crisis en]"
+    assert not bench.generator.requests
+
+
+async def test_a_keyword_may_be_a_crisis_too() -> None:
+    bench = Bench()
+    pooled(bench.store, SEA)
+    assert (await reply_of(bench.service.quote(ANN, "how to kill myself"))).text == "[crisis en]"
+
+
+async def test_a_quote_on_a_rude_word_is_a_quote() -> None:
+    bench = Bench(says("Nobody is stupid all day long."))
+    assert (await reply_of(bench.service.quote(ANN, "stupid"))).source is QuoteSource.GENERATED
+
+
+async def test_an_insult_gets_the_boundary_and_the_talk_goes_on() -> None:
+    bench = Bench(says("Hello."))
+    assert (await reply_of(bench.service.chat(ANN, "du bist so dumm"))).text == "[insult de]"
+    assert (await reply_of(bench.service.chat(ANN, "sorry, hello"))).text == "Hello."
 
 
 # -- chat -------------------------------------------------------------------------------------------------------------

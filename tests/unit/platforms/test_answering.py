@@ -17,7 +17,7 @@ from bot.platforms.lanes import Lanes
 from bot.platforms.painter import Painter
 from bot.platforms.posts import Posts
 from bot.settings import ChatSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, says
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet, job_of
 
 
@@ -45,7 +45,9 @@ def bench(*scripts: Script, outlet: FakeOutlet | None = None) -> Bench:
     store, outbox = FakeStore(), FakeOutbox()
     outlet = outlet or FakeOutlet()
     stores = ChatStores(store, store, store, store)
-    service = ChatService(MODEL, FakeGenerator(*scripts), stores, ChatSettings(), QuoteSettings(), 60.0)
+    service = ChatService(
+        MODEL, FakeGenerator(*scripts), stores, ChatSettings(), QuoteSettings(), 60.0, fixed_words=fixed_words
+    )
     return Bench(store, outlet, outbox, service, Answering(Platform.TELEGRAM, service, outlet, outbox, outbox, Clock()))
 
 

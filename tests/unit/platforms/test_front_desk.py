@@ -20,7 +20,7 @@ from bot.platforms.errands import TERMS_VERSION, Outcome, PrivacyFacts
 from bot.platforms.front_desk import DeskSettings, FrontDesk, Records
 from bot.platforms.incoming import Incoming
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, says
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet
 from tests.unit.platforms.records import FakeRecords
 
@@ -109,7 +109,9 @@ def bench(*scripts: Script, lists: AccessLists = EVERYBODY, limits: LimitSetting
         FakePeople(),
     )
     stores = ChatStores(store, store, store, store)
-    service = ChatService(MODEL, FakeGenerator(*scripts), stores, ChatSettings(), QuoteSettings(), 60.0)
+    service = ChatService(
+        MODEL, FakeGenerator(*scripts), stores, ChatSettings(), QuoteSettings(), 60.0, fixed_words=fixed_words
+    )
     operations, clock = FakeOperations(), Clock()
     settings = DeskSettings(lists, limits or LimitSettings(), PrivacyFacts(True, ""))
     kept = Records(outbox, outbox, people, records)

@@ -19,7 +19,7 @@ from bot.platforms.catalogue import Texts
 from bot.platforms.incoming import Incoming, vote_of
 from bot.platforms.presses import FollowUp, Presses, why_buttons
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, says
+from tests.fakes import MODEL, FakeGenerator, FakeStore, fixed_words, says
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet
 from tests.unit.platforms.records import FakeRecords
 
@@ -47,7 +47,7 @@ async def bench(lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.
     store, outbox = FakeStore(), FakeOutbox()
     stores = ChatStores(store, store, store, store)
     generator = FakeGenerator(says("Tea helps whoever waits for it."))
-    service = ChatService(MODEL, generator, stores, ChatSettings(), QuoteSettings(), 60.0)
+    service = ChatService(MODEL, generator, stores, ChatSettings(), QuoteSettings(), 60.0, fixed_words=fixed_words)
     asking = service.chat(KEY, "hello") if kind is MessageKind.CHAT else service.quote(KEY, "tea")
     reply_id = [event async for event in asking][-1].message_id  # type: ignore[union-attr]
     clock = Clock()

@@ -1,4 +1,4 @@
-"""Measures how long a person waits for the bot with a model folder: one bot, started by its command, asked in turn.
+"""Asks the bot with a model folder, as a person would, and measures the wait: one bot, started by its command.
 
 The bot runs in a folder of its own, with its default settings, an empty database and no quotes written ahead. Its
 terminal chat reads lines from a pipe: replies go to its output, and what it says about a command to its error output,
@@ -25,6 +25,7 @@ from typing import IO
 import numpy as np
 
 from model_pipeline.evaluation.answers import QUOTE, Asked, Latency
+from model_pipeline.report import Advance
 
 LEAST_REPLIES = 2
 LONGEST_LINE = 2000  # characters of a message
@@ -50,19 +51,36 @@ def time_bot(model_folder: Path, asked: Sequence[Asked], requests: int) -> list[
 
     Raises `BotUnavailable` where the bot cannot be run or hardly answers.
     """
-    lines = [_line(row) for row in islice(cycle(asked), requests)]
+    replies = [one for one in _ask(model_folder, [_line(row) for row in islice(cycle(asked), requests)]) if one.text]
+    if len(replies) < LEAST_REPLIES:
+        raise BotUnavailable(f"it answered {len(replies)} of {requests} requests")
+    return replies
+
+
+def bot_quotes(model_folder: Path, keywords: Sequence[str], advance: Advance) -> list[Timed]:
+    """The bot's quote for each keyword, asked for one after another by one person; no text where it gave none.
+
+    Raises `BotUnavailable` where the bot cannot be run.
+    """
+    return _ask(model_folder, [f"/quote {' '.join(keyword.split())}" for keyword in keywords], advance)
+
+
+def _ask(model_folder: Path, lines: Sequence[str], advance: Advance | None = None) -> list[Timed]:
     with tempfile.TemporaryDirectory(prefix="quotesmith-latency-") as name:
         folder = Path(name)
         (folder / "config.toml").touch()  # in the place of one that is found elsewhere
         (folder / "models").mkdir()
         (folder / "models" / NAME).symlink_to(model_folder.resolve(), target_is_directory=True)
         _choose_model(folder)
-        with _console(folder, START_LIMIT_S + REQUEST_LIMIT_S * requests) as console:
-            timed = [console.ask(line) for line in lines]
-    replies = [one for one in timed if one.text]
-    if len(replies) < LEAST_REPLIES:
-        raise BotUnavailable(f"it answered {len(replies)} of {requests} requests ({console.complaint})")
-    return replies
+        with _console(folder, START_LIMIT_S + REQUEST_LIMIT_S * len(lines)) as console:
+            timed = []
+            for line in lines:
+                timed.append(console.ask(line))
+                if advance:
+                    advance(len(timed))
+    if not any(one.text for one in timed):
+        raise BotUnavailable(f"it answered none of {len(lines)} requests ({console.complaint})")
+    return timed
 
 
 def latency_of(name: str, replies: Sequence[Timed], count_tokens: Callable[[str], int]) -> Latency:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from model_pipeline.evaluation.answers import Asked
-from model_pipeline.evaluation.bot_latency import BotUnavailable, Timed, latency_of, time_bot
+from model_pipeline.evaluation.bot_replies import BotUnavailable, Timed, latency_of, time_bot
 
 STARTER = Path(str(files("model_pipeline"))).parent / "bot" / "starter"
 ASKED = [

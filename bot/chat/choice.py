@@ -1,0 +1,89 @@
+"""Which of several quotes on a keyword is given: weighs what is known of each; pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import snowballstemmer
+
+from bot.chat.generation import Finished
+from bot.chat.ports import Judge
+from bot.chat.quotes import same_text_key
+
+# In the judge's log odds; found by reading choices side by side (see DECISIONS.md).
+NAMES_KEYWORD = 1.5
+UNLIKELY = 0.5  # for each nat a token that a quote is less likely than the likeliest of them
+COPY = 6.0
+LIKE_SEEN = 4.0  # for a quote whose words this person saw all lately
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_SMALL = frozenset(
+    ("the", "a", "an", "and", "for", "of", "to", "in", "on", "at", "with", "my", "your")
+)  # of a keyword of several words
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A usable quote, and how its text came about."""
+
+    text: str
+    finished: Finished
+
+
+def best_of(keyword: str, choices: Sequence[Choice], seen: Sequence[str], judge: Judge | None) -> Choice:
+    """The quote to give. Without a judge, keyword, likelihood and what was seen lately decide."""
+    judged = judge.scores(keyword, [choice.text for choice in choices]) if judge else [0.0] * len(choices)
+    nats = [choice.finished.nats_per_token for choice in choices]
+    least = min((each for each in nats if each is not None), default=0.0)
+    lately = [_words(text) for text in seen]
+
+    def worth(number: int) -> float:
+        text, surprise = choices[number].text, nats[number]
+        return (
+            judged[number]
+            + NAMES_KEYWORD * names(keyword, text)
+            - UNLIKELY * ((surprise if surprise is not None else least) - least)
+            - COPY * bool(judge and judge.is_copy(text))
+            - LIKE_SEEN * _likeness(text, lately)
+        )
+
+    return choices[max(range(len(choices)), key=worth)]
+
+
+def names(keyword: str, text: str) -> float:
+    """The share of the keyword's words of which the text holds a form: 1 where it names the whole keyword."""
+    words = _words(keyword)
+    wanted = _stems(words - _SMALL or words)
+    return len(wanted & _stems(_words(text))) / max(1, len(wanted))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.casefold()))
+
+
+def _stems(words: Iterable[str]) -> frozenset[str]:
+    """What the forms of a word have in common, by Porter's rules for English, which part rain from rainy."""
+    return frozenset(re.sub(r"(?<=...)i$", "", stem) for stem in _stemmer().stemWords(list(words)))
+
+
+@cache
+def _stemmer() -> Any:
+    return snowballstemmer.stemmer("english")
+
+
+def _likeness(text: str, lately: Sequence[frozenset[str]]) -> float:
+    """How much of the quote's wording the likest of the earlier ones shares: 0 to 1, and little counts for nothing."""
+    own = _words(text)
+    most = max((len(own & other) / math.sqrt(max(1, len(own)) * max(1, len(other))) for other in lately), default=0.0)
+    return max(0.0, most - 0.5) * 2
+
+
+def unseen(choices: Sequence[Choice], seen: Sequence[str]) -> list[Choice]:
+    """The quotes that this person did not see lately."""
+    keys = {same_text_key(text) for text in seen}
+    return [choice for choice in choices if same_text_key(choice.text) not in keys]

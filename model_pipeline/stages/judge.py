@@ -1,0 +1,141 @@
+"""The stage judge: the merged model writes quotes, and a small network learns to tell them from the written ones.
+
+Leaves judge.npz, which also goes into the model folder, and quotes.jsonl, what the model wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from random import Random
+
+from model_pipeline.data.items import Item
+from model_pipeline.data.json_lines import write_json_lines
+from model_pipeline.data.prepared import read_rows, training_texts
+from model_pipeline.data.rows import Row, make_rows, reply_of
+from model_pipeline.data.tokens import encode
+from model_pipeline.errors import InputInvalid
+from model_pipeline.evaluation.answers import QUOTE
+from model_pipeline.evaluation.form import why_not
+from model_pipeline.evaluation.generation import generate_answers
+from model_pipeline.gguf.model_folder import JUDGE_FILE, record_judge
+from model_pipeline.judging.copy_filter import copy_filter
+from model_pipeline.judging.network import Judged, JudgeNetwork, area_under_curve, log_odds, save_judge, train_judge
+from model_pipeline.recipe import Judge, Method
+from model_pipeline.report import Report
+from model_pipeline.runs import Run, Stage
+from model_pipeline.training.base_model import load_base
+from model_pipeline.training.failures import told_in_a_sentence
+from model_pipeline.training.hardware import dtype_of, find_hardware
+from model_pipeline.training.tokenizer import load_tokenizer
+
+MOST_TOKENS = 64  # of a quote
+FOREIGN_SHARE = 0.25  # of the written quotes, shown again with a keyword that they were not written on, as bad ones
+LEAST_QUOTES = 100
+
+
+def judge(run: Run, report: Report) -> None:
+    """Write quotes, train, and put the judge into the model folder. Raises `InputInvalid` or `TrainingFailed`."""
+    began, settings = datetime.now(UTC), _settings(run)
+    folder = run.begin(Stage.JUDGE, Stage.PREPARE, Stage.MERGE, Stage.QUANTIZE)
+    rows = read_rows(run.of(Stage.PREPARE) / "train.jsonl")
+    written = _written(rows, settings)
+    held_out = _written(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), settings)
+    if min(len(written), len(held_out)) < LEAST_QUOTES:
+        fewest = min(len(written), len(held_out))
+        raise InputInvalid(f"A judge needs {LEAST_QUOTES} quotes for training and for validation; there are {fewest}.")
+    with told_in_a_sentence(folder):
+        drawn = _draw(run, [*_prompts(written, settings), *_prompts(held_out, settings)], report)
+        known = {one.keyword for one in written}
+        own = [Judged(keyword, quote, False) for keyword, quote in drawn]
+        write_json_lines(folder / "quotes.jsonl", ({"keyword": one.keyword, "quote": one.quote} for one in own))
+        train = [one for one in own if one.keyword in known]
+        test = [one for one in own if one.keyword not in known]
+        trained = train_judge(
+            [*written, *train, *_foreign(written, settings.seed)], [*held_out, *test], settings, report.say
+        )
+    filled = copy_filter(training_texts(rows))
+    save_judge(trained, filled, folder / JUDGE_FILE)
+    record_judge(run.model_folder, folder / JUDGE_FILE)
+    foreign = _foreign(held_out, settings.seed, 1.0)
+    figures = {
+        "written_quotes": len(written),
+        "own_quotes": len(train),
+        "held_out_written": len(held_out),
+        "held_out_own": len(test),
+        "told_from_own": _told([*held_out, *test], trained),
+        "told_from_other_keywords": _told([*held_out, *foreign], trained),
+        "size_bytes": (folder / JUDGE_FILE).stat().st_size,
+    }
+    report.say(
+        f"The judge tells {figures['told_from_own']:.1%} of held-out pairs of a written quote and one of the model's "
+        f"own apart, and {figures['told_from_other_keywords']:.1%} of pairs with a quote on another keyword."
+    )
+    run.finish(Stage.JUDGE, began, figures)
+
+
+def _settings(run: Run) -> Judge:
+    if run.recipe.judge is None:
+        raise InputInvalid(f"The recipe {run.recipe.name} has no section [judge]: no judge is trained.")
+    return run.recipe.judge
+
+
+def _written(rows: Sequence[Row], settings: Judge) -> list[Judged]:
+    """The quotes that were written, those of at most as many keywords as the recipe says."""
+    quotes = [Judged(row.keyword.casefold(), reply_of(row), True) for row in rows if row.kind == QUOTE]
+    keywords = sorted({one.keyword for one in quotes})
+    if settings.most_keywords and len(keywords) > settings.most_keywords:
+        keywords = Random(settings.seed).sample(keywords, settings.most_keywords)
+    drawn = set(keywords)
+    return [one for one in quotes if one.keyword in drawn]
+
+
+def _prompts(written: Sequence[Judged], settings: Judge) -> list[str]:
+    """Each keyword as often as a quote on it is wanted of the model."""
+    return [
+        keyword for keyword in dict.fromkeys(one.keyword for one in written) for _ in range(settings.quotes_a_keyword)
+    ]
+
+
+def _draw(run: Run, keywords: Sequence[str], report: Report) -> list[tuple[str, str]]:
+    """What the merged model writes for each of the keywords, drawn as it is served; what is no quote is left out."""
+    settings, served, hardware = _settings(run), run.recipe.served, find_hardware()
+    place = str(run.of(Stage.MERGE) / "model")
+    tokenizer = load_tokenizer(place)
+    model = load_base(place, "", Method.LORA, dtype_of(hardware.precision(run.recipe.fine_tune.precision))).eval()
+    asked = [_row(run, keyword) for keyword in keywords]
+    drawing = run.recipe.evaluate.model_copy(
+        update={
+            "batch_size": settings.batch_size,
+            "max_new_tokens": MOST_TOKENS,
+            "temperature": served.sampling.quote.temperature,
+            "top_p": served.sampling.quote.top_p,
+            "seed": settings.seed,
+        }
+    )
+    with report.progress("Writing quotes to judge", len(asked)) as advance:
+        prompts = [tokens.prompt for tokens in encode(asked, tokenizer)]
+        answers = generate_answers(model, tokenizer, prompts, drawing, advance)
+    return [
+        (keyword, answer.text)
+        for keyword, answer in zip(keywords, answers, strict=True)
+        if why_not(answer, QUOTE) is None
+    ]
+
+
+def _row(run: Run, keyword: str) -> Row:
+    """A row that asks for a quote as the training rows do; its reply is not used."""
+    item = Item("quote", "", "", keyword=keyword, quote="Nothing yet.")
+    return make_rows([item], run.recipe.data, run.recipe.served.quote_prompt)[0]
+
+
+def _foreign(written: Sequence[Judged], seed: int, share: float = FOREIGN_SHARE) -> list[Judged]:
+    """Some of the written quotes with the keyword of another one."""
+    random = Random(seed)
+    drawn = random.sample(list(written), int(len(written) * share))
+    others = [random.choice(written).keyword for _ in drawn]
+    return [Judged(other, one.quote, False) for one, other in zip(drawn, others, strict=True) if other != one.keyword]
+
+
+def _told(judged: Sequence[Judged], trained: JudgeNetwork) -> float:
+    return area_under_curve(log_odds(trained, judged), [one.written for one in judged])

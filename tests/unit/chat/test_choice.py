@@ -1,0 +1,73 @@
+"""Which of several quotes is given, and what counts as naming a keyword."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bot.chat.choice import Choice, best_of, names, unseen
+from bot.chat.generation import Finished, FinishReason
+from bot.chat.ports import Judge
+
+
+def choice(text: str, nats: float | None = 1.0) -> Choice:
+    return Choice(text, Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2, nats_per_token=nats))
+
+
+class Knows(Judge):
+    """A judge without a taste that has learned some texts by heart."""
+
+    def __init__(self, *learned: str) -> None:
+        self.learned = learned
+
+    def scores(self, keyword: str, quotes: Sequence[str]) -> Sequence[float]:
+        return [0.0] * len(quotes)
+
+    def is_copy(self, quote: str) -> bool:
+        return quote in self.learned
+
+
+RAIN, SUN, RAINY = "Rain fills the river.", "The sun dries the road.", "A rainy day is for soup."
+
+
+def test_the_quote_that_names_the_keyword_is_given() -> None:
+    assert best_of("rain", [choice(SUN, 0.5), choice(RAIN)], [], None).text == RAIN
+
+
+def test_of_two_that_name_it_the_likelier_is_given() -> None:
+    assert best_of("rain", [choice(RAIN, 3.0), choice(RAINY, 1.0)], [], None).text == RAINY
+
+
+def test_what_the_model_learned_by_heart_is_given_last() -> None:
+    assert best_of("rain", [choice(RAIN), choice(SUN)], [], Knows(RAIN)).text == SUN
+
+
+def test_what_the_person_read_in_nearly_these_words_is_not_given_again() -> None:
+    assert best_of("rain", [choice(RAIN), choice(RAINY, 2.0)], ["The rain fills the river!"], None).text == RAINY
+
+
+def test_a_likelihood_that_is_not_known_counts_for_nothing() -> None:
+    assert best_of("rain", [choice(SUN, None), choice(RAIN, None)], [], None).text == RAIN
+
+
+def test_only_what_was_not_seen_is_left() -> None:
+    assert [each.text for each in unseen([choice(RAIN), choice(SUN)], ["RAIN fills the river"])] == [SUN]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text", "share"),
+    [
+        ("rain", "It rains.", 1.0),
+        ("rain", "Rainy days end.", 1.0),
+        ("try", "She tried.", 1.0),
+        ("rain", "The train leaves.", 0.0),
+        ("rain, coffee", "Rain is loud.", 0.5),
+        ("the first day of school", "A first school day.", 1.0),
+        ("the", "The one and only.", 1.0),
+        ("Nadia", "Ask Nadia.", 1.0),
+        ("", "Nothing was asked.", 0.0),
+    ],
+)
+def test_a_text_names_a_keyword_by_any_of_its_forms(keyword: str, text: str, share: float) -> None:
+    assert names(keyword, text) == share
