@@ -132,7 +132,7 @@ def save_judge(model: JudgeNetwork, filled: NDArray[np.uint8], path: Path) -> No
         "embedding": np.round(embedding / scale).astype(np.int8),
         "scale": np.float32(scale),
         "out": model.out.weight.detach().numpy()[0].astype(np.float16),
-        "out_bias": np.float32(float(model.out.bias)),
+        "out_bias": np.float32(model.out.bias.item()),
         "filter": filled,
         "hashes": np.int64(HASHES),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,36 @@ def test_the_manifest_s_file_is_the_default_whatever_its_name(
 
     assert person.pull().path.name == "the-best--one-.gguf"
     assert person.store.names() == ("starter", "tiny-quotes")
+
+
+def with_judge(hub: LoopbackHub, manifest: dict[str, Any], content: bytes, sha256: str = "") -> None:
+    hub.add(REPO, "judge.npz", content)
+    known = {"file": "judge.npz", "sha256": sha256 or hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+    publish(hub, manifest | {"judge": known})
+
+
+def test_a_judge_comes_along(person: Puller, hub: LoopbackHub, manifest: dict[str, Any]) -> None:
+    with_judge(hub, manifest, b"what chooses")
+    model = person.pull()
+
+    assert model.judge_path is not None
+    assert model.judge_path.read_bytes() == b"what chooses"
+    assert person.store.get("tiny-quotes", verify=True) == model
+
+
+def test_a_judge_that_is_not_the_one_that_is_meant_is_refused(
+    person: Puller, hub: LoopbackHub, manifest: dict[str, Any]
+) -> None:
+    with_judge(hub, manifest, b"something else", "0" * 64)
+    with pytest.raises(ModelInvalid, match=r"download was deleted: the judge .* is not the one that the manifest means"):
+        person.pull()
+    assert person.store.names() == ("starter",)
+
+
+def test_a_judge_that_is_not_there_is_named(person: Puller, hub: LoopbackHub, manifest: dict[str, Any]) -> None:
+    publish(hub, manifest | {"judge": {"file": "judge.npz", "sha256": "0" * 64, "size_bytes": 5}})
+    with pytest.raises(ModelInvalid, match=r"names the judge 'judge.npz', which is not there"):
+        person.pull()
 
 
 @pytest.mark.parametrize("file", [OTHER, "Q8_0"])

@@ -80,3 +80,13 @@ def test_one_row_is_too_few() -> None:
     others = [group for group in groups if split_of(group, 0.2, 0.2, 0) != "test"]
     with pytest.raises(InputInvalid, match="The split test gets 1 row of"):
         split_rows([row(group) for group in [alone, *others]], 0.2, 0.2, 0)
+
+
+def test_keywords_that_are_held_out_are_test_rows_whatever_their_case() -> None:
+    rows = [
+        Row("p", "c", f"keyword {word.lower()}", word, "quote")
+        for word in ["Monday", *"abcdefghijklmnopqrstuvwxyz"] * 2
+    ]
+    splits = split_rows(rows, 0.2, 0.2, 1, {"monday"})
+    assert {row.keyword for row in splits["test"]} >= {"Monday"}
+    assert not any(row.keyword == "Monday" for name in ("train", "validation") for row in splits[name])
