@@ -36,6 +36,8 @@ from simcord.backend.models import Message
 from simcord.gateway import FakeWebSocket, ShardRouter
 from simcord.http.router import dispatch, parse_form
 
+from tests.servers.patience import PATIENCE_S
+
 TOKEN = "simcord.bridge.token"
 HOST = "127.0.0.1"
 PREFIX = "/api/v10"
@@ -299,7 +301,7 @@ class SimcordBridge:
             ResponseMessage(self.env, message) for message in self._visible(where, viewer) if message.author_id == bot
         ]
 
-    async def until(self, predicate: Callable[[], T | None], timeout_s: float = 60) -> T:
+    async def until(self, predicate: Callable[[], T | None], timeout_s: float = PATIENCE_S) -> T:
         """Wait until the predicate gives something true, looking after each request and event, and return it."""
         try:
             async with asyncio.timeout(timeout_s):

@@ -20,6 +20,7 @@ from tests.servers.discord.places import set_denied
 from tests.servers.discord.protocol import EPHEMERAL, SEND_IN_THREADS, SEND_MESSAGES, VIEW_CHANNEL, Json
 from tests.servers.discord.requests import PREFIX, Call, read, response
 from tests.servers.discord.rest import answer
+from tests.servers.patience import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ class DiscordServer(People):
         """The original response of an interaction as it is now; None before it and once it is deleted."""
         return copy.deepcopy(interaction.original)
 
-    async def until(self, predicate: Callable[[], T], timeout_s: float = 60) -> T:
+    async def until(self, predicate: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
         """Wait until the predicate gives something true and return that; it is asked after every change here."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -99,7 +100,7 @@ class DiscordServer(People):
                 return result
         raise AssertionError(f"not within {timeout_s} s\n{self.describe()}")
 
-    async def connected(self, timeout_s: float = 60) -> None:
+    async def connected(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the bot's session has had READY or RESUMED and its connection stands."""
         await self.until(lambda: self.gateway.ready, timeout_s)
 

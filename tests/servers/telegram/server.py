@@ -13,6 +13,7 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.servers.patience import PATIENCE_S
 from tests.servers.telegram.chats import Chat
 from tests.servers.telegram.faults import Fault, Limit
 from tests.servers.telegram.methods import perform
@@ -74,7 +75,7 @@ class TelegramServer(People):
         """The updates that are not confirmed yet."""
         return [deepcopy(waiting.update) for waiting in self.updates.pending]
 
-    async def until(self, predicate: Callable[[], object], timeout_s: float = 60) -> None:
+    async def until(self, predicate: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Wait until the predicate holds, which is asked again whenever something happened at this server."""
         deadline = time.monotonic() + timeout_s
         while not predicate():
