@@ -83,7 +83,7 @@ def test_a_judge_that_is_not_the_one_that_is_meant_is_refused(
     person: Puller, hub: LoopbackHub, manifest: dict[str, Any]
 ) -> None:
     with_judge(hub, manifest, b"something else", "0" * 64)
-    with pytest.raises(ModelInvalid, match=r"download was deleted: the judge .* is not the one that the manifest means"):
+    with pytest.raises(ModelInvalid, match=r"was deleted: the judge .* is not the one that the manifest means"):
         person.pull()
     assert person.store.names() == ("starter",)
 
