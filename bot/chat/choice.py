@@ -35,6 +35,24 @@ class Choice:
     finished: Finished
 
 
+class ChoiceSize:
+    """How many candidates fit into the time for a choice: learned from what the last choices took."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._size, self._most, self._seconds = most, most, seconds
+
+    def next(self, at_once: int) -> int:
+        """So many, where `at_once` can be written at the same time; at least 1."""
+        return max(1, min(self._size, at_once))
+
+    def took(self, candidates: int, seconds: float) -> None:
+        """A choice among so many, or one quote alone, took so long: fewer next time if too long, else a few more."""
+        if seconds > self._seconds:
+            self._size = max(1, min(candidates - 1, int(candidates * self._seconds / seconds)))
+        elif candidates >= self._size:
+            self._size = min(self._most, candidates + max(1, candidates // 4))
+
+
 def best_of(keyword: str, choices: Sequence[Choice], seen: Sequence[str], judge: Judge | None) -> Choice:
     """The quote to give. Without a judge, keyword, likelihood and what was seen lately decide."""
     judged = judge.scores(keyword, [choice.text for choice in choices]) if judge else [0.0] * len(choices)

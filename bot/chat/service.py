@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bot.chat import prompts
-from bot.chat.choice import Choice, best_of, unseen
+from bot.chat.choice import Choice, ChoiceSize, best_of, unseen
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, TextDelta
 from bot.chat.messages import (
     Complaint,
@@ -97,6 +97,7 @@ class ChatService:
         self._quote = quote
         self._deadline_s = deadline_s
         self._parking = False
+        self._choice_size = ChoiceSize(quote.candidates, quote.choice_s)
 
     async def quote(
         self, key: ConversationKey, keyword: str, *, seed: int | None = None
@@ -143,6 +144,7 @@ class ChatService:
     def serve(self, model: Model, generator: TextGenerator, judge: Judge | None = None) -> None:
         """Write with another model from now on; what is being written ends with the one that it began with."""
         self.model, self._generator, self._judge = model, generator, judge
+        self._choice_size = ChoiceSize(self._quote.candidates, self._quote.choice_s)
 
     def park(self) -> None:
         """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
@@ -231,14 +233,17 @@ class ChatService:
             )
             pooled = await self._from_pool(job.text, seen) if job.style is None else None
             in_time = self._generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
-            candidates = min(self._quote.candidates, in_time)
+            candidates = self._choice_size.next(in_time)
         if pooled is not None:
             yield TextDelta(pooled.text)
             yield self._pooled(pooled)
             return
         request = self._quote_request(job.text, job.key.person, job.style, seed)
+        size = self._choice_size
         async with aclosing(self._write_quote(request, job.text, seen, candidates)) as events:
             async for event in events:
+                if isinstance(event, _Written) and event.record.attempts == 1:
+                    size.took(candidates, event.record.finished.elapsed_s)
                 yield event
 
     async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:

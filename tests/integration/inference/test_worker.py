@@ -212,3 +212,41 @@ async def test_a_file_that_is_no_model_is_refused_in_a_sentence(
         await client.ready()
     with pytest.raises(ModelInvalid, match=said):
         await written(client, LONG)
+
+
+async def test_candidates_are_other_texts_each_and_follow_from_the_seed(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=8, max_waiting_per_person=1)
+    request = replace(quote("courage", 3), likelihood=True)
+    first, again = [await client.generate_candidates(request, 6) for _ in range(2)]
+    assert len({one.text for one in first}) > 3
+    # Which texts share a batch decides the last bits of a logit, and so, rarely, a word.
+    assert sum(one.text == other.text for one, other in zip(first, again, strict=True)) >= 3
+    assert [one.finished.seed for one in first] == [3, 4, 5, 6, 7, 8]
+    assert all(0 < (one.finished.nats_per_token or 0) < 10 for one in first)
+
+
+async def test_candidates_count_as_one_request_and_are_given_up_together(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=4, max_waiting_per_person=2)
+    choosing = asyncio.create_task(client.generate_candidates(LONG, 4))
+    while client.idle:
+        await asyncio.sleep(0)
+    assert client.candidates_within(60, 1) == 1  # all places are taken
+    waiting = asyncio.create_task(written(client, quote("courage", 1)))
+    await asyncio.sleep(0)
+    with pytest.raises(BusyError, match="already wait for 2"):
+        await written(client, quote("courage", 2))
+    choosing.cancel()
+    assert finished_quote((await waiting)[0])
+    await client.drained()
+    assert client.candidates_within(60, 1) == 4
+
+
+async def test_a_killed_worker_costs_no_candidate(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=4)
+    choosing = asyncio.create_task(client.generate_candidates(replace(LONG, likelihood=True, max_tokens=60), 3))
+    while client.idle:
+        await asyncio.sleep(0)
+    pid = client.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert [one.finished.resumed for one in await choosing] == [1, 1, 1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.chat.choice import Choice, best_of, names, unseen
+from bot.chat.choice import Choice, ChoiceSize, best_of, names, unseen
 from bot.chat.generation import Finished, FinishReason
 from bot.chat.ports import Judge
 
@@ -71,3 +71,32 @@ def test_only_what_was_not_seen_is_left() -> None:
 )
 def test_a_text_names_a_keyword_by_any_of_its_forms(keyword: str, text: str, share: float) -> None:
     assert names(keyword, text) == share
+
+
+def test_a_choice_that_takes_too_long_is_made_smaller_until_it_fits() -> None:
+    size = ChoiceSize(16, 0.35)
+    assert size.next(64) == 16
+    size.took(16, 0.7)
+    assert size.next(64) == 8
+    size.took(8, 0.36)
+    assert size.next(64) == 7
+    for _ in range(9):
+        size.took(size.next(64), 0.1)
+    assert size.next(64) == 16
+    assert size.next(3) == 3
+
+
+def test_a_model_that_is_too_slow_for_two_writes_one() -> None:
+    size = ChoiceSize(16, 0.35)
+    size.took(16, 9.0)
+    assert size.next(16) == 1
+    size.took(1, 2.0)
+    assert size.next(16) == 1
+    size.took(1, 0.1)
+    assert size.next(16) == 2
+
+
+def test_without_time_there_is_no_choice() -> None:
+    size = ChoiceSize(16, 0.0)
+    size.took(size.next(16), 0.2)
+    assert size.next(16) == 1
