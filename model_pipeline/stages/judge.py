@@ -31,7 +31,7 @@ from model_pipeline.training.tokenizer import load_tokenizer
 
 MOST_TOKENS = 64  # of a quote
 FOREIGN_SHARE = 0.25  # of the written quotes, shown again with a keyword that they were not written on, as bad ones
-LEAST_QUOTES = 100
+LEAST_QUOTES = 20
 
 
 def judge(run: Run, report: Report) -> None:
