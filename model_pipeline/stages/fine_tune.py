@@ -125,6 +125,8 @@ def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision)
         max_length=run.recipe.data.max_tokens,
         completion_only_loss=True,
         packing=packing,
+        # Rows of like length together: a batch is padded to its longest, and computes the padding too.
+        train_sampling_strategy="random" if packing else "group_by_length",
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulate,

@@ -1,0 +1,146 @@
+"""Lists of quotes to be read blind: 100 keywords that no model saw, several models, with and without the choice.
+
+    python -m benchmarks.reading write --model bot/starter --model OTHER_FOLDER --out reading
+    (a person, or several, fill in the marks of reading/marks.tsv and reading/pairs.tsv by readings/RUBRIC.md)
+    python -m benchmarks.reading count --out reading
+
+`write` asks every model for one quote on each keyword, as the bot serves it, and the first model once more without the
+choice. marks.tsv holds all quotes in random order, pairs.tsv the first model's two quotes for each keyword, left and
+right by lot; key.json says which is which, and is not to be read before the marks are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import json
+import os
+import random
+import sys
+import tempfile
+from collections import Counter
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from bot.chat.messages import ConversationKey, Platform
+from bot.chat.replies import Reply
+from bot.composition import open_bot
+from bot.errors import QuotesmithError
+from bot.settings import load_settings
+from model_pipeline.data.sources import read_lines
+
+KEYWORDS, SEED = 100, 20261126
+MARKS = ("grammatical", "sense", "post")
+YES = "y"
+BETTER = "better (l, r or =)"
+Quotes = dict[str, str]  # by keyword
+
+
+def main() -> None:
+    """Write the lists, or count what was marked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("step", choices=["write", "count"])
+    parser.add_argument("--model", type=Path, action="append", default=[], help="a model folder; may be repeated")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the lists")
+    arguments = parser.parse_args()
+    if arguments.step == "count":
+        count(arguments.out)
+        return
+    if not arguments.model:
+        sys.exit("Name at least one model folder with --model.")
+    try:
+        write(arguments.model, arguments.out)
+    except QuotesmithError as error:
+        sys.exit(str(error))
+
+
+def write(models: list[Path], out: Path) -> None:
+    """Ask, mix and write."""
+    keywords = read_lines("unseen-keywords.txt")[:KEYWORDS]
+    quotes = {f"{folder.name}": asyncio.run(ask(folder, keywords)) for folder in models}
+    unchosen = asyncio.run(ask(models[0], keywords, candidates=1))
+    random_ = random.Random(SEED)
+    rows = [(name, keyword, quote) for name, found in quotes.items() for keyword, quote in found.items()]
+    random_.shuffle(rows)
+    out.mkdir(parents=True, exist_ok=True)
+    _write_table(out / "marks.tsv", ["keyword", "quote", *MARKS], [[keyword, quote] for _, keyword, quote in rows])
+    chosen_left = {keyword: random_.random() < 0.5 for keyword in keywords}
+    chosen = quotes[models[0].name]
+    sides = {keyword: (chosen, unchosen) if chosen_left[keyword] else (unchosen, chosen) for keyword in keywords}
+    pairs = [[keyword, left[keyword], right[keyword]] for keyword, (left, right) in sides.items()]
+    _write_table(out / "pairs.tsv", ["keyword", "left", "right", BETTER], pairs)
+    key = {"models": [name for name, _, _ in rows], "chosen_left": chosen_left}
+    (out / "key.json").write_text(json.dumps(key) + "\n", encoding="utf-8")
+
+
+async def ask(folder: Path, keywords: list[str], candidates: int | None = None) -> Quotes:
+    """One quote for each keyword, from a bot of its own with an empty database."""
+    with tempfile.TemporaryDirectory(prefix="quotesmith-reading-") as place:
+        models = Path(place) / "models"
+        models.mkdir()
+        (models / "read").symlink_to(folder.resolve(), target_is_directory=True)
+        os.environ.update(
+            QUOTESMITH_MODEL__FOLDER=str(models),
+            QUOTESMITH_DATABASE__URL=f"sqlite+aiosqlite:///{place}/reading.db",
+            QUOTESMITH_QUOTE__POOL_DEPTH="0",
+        )
+        settings = load_settings()
+        if candidates is not None:
+            quote = settings.quote.model_copy(update={"candidates": candidates})
+            settings = settings.model_copy(update={"quote": quote})
+        async with open_bot(settings, "read") as bot:
+            await bot.worker.ready()
+            key = ConversationKey(Platform.CONSOLE, "reading", "", "reader")
+            found = {}
+            for keyword in keywords:
+                async with aclosing(bot.service.quote(key, keyword)) as events:
+                    async for event in events:
+                        if isinstance(event, Reply):
+                            found[keyword] = event.text
+            return found
+
+
+def count(out: Path) -> None:
+    """Print what was marked, for each model, and how the choice did."""
+    key = json.loads((out / "key.json").read_text(encoding="utf-8"))
+    marks = _read_table(out / "marks.tsv")
+    for name in dict.fromkeys(key["models"]):
+        mine = [row for row, model in zip(marks, key["models"], strict=True) if model == name]
+        shares = {mark: sum(row[mark] == YES for row in mine) for mark in MARKS}
+        all_three = sum(all(row[mark] == YES for mark in MARKS) for row in mine)
+        print(
+            f"{name:<20} of {len(mine)}: {all_three} count; " + ", ".join(f"{n} {mark}" for mark, n in shares.items())
+        )
+    verdicts: Counter[str] = Counter()
+    for row in _read_table(out / "pairs.tsv"):
+        left = key["chosen_left"][row["keyword"]]
+        is_chosen = {"l": left, "r": not left}.get(row[BETTER])
+        verdicts["no difference" if is_chosen is None else "chosen" if is_chosen else "not chosen"] += 1
+    won, lost = verdicts["chosen"], verdicts["not chosen"]
+    print(
+        f"with the choice better in {won}, without in {lost}, no difference in {verdicts['no difference']}; "
+        f"sign test p = {_sign_test(won, lost):.4f}"
+    )
+
+
+def _sign_test(won: int, lost: int) -> float:
+    from scipy.stats import binomtest
+
+    return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+
+
+def _write_table(path: Path, head: list[str], rows: list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerows([head, *(row + [""] * (len(head) - len(row)) for row in rows)])
+
+
+def _read_table(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+if __name__ == "__main__":
+    main()
