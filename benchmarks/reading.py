@@ -59,8 +59,8 @@ def main() -> None:
 def write(models: list[Path], out: Path) -> None:
     """Ask, mix and write."""
     keywords = read_lines("unseen-keywords.txt")[:KEYWORDS]
-    quotes = {f"{folder.name}": asyncio.run(ask(folder, keywords)) for folder in models}
-    unchosen = asyncio.run(ask(models[0], keywords, candidates=1))
+    quotes = {folder.name: asyncio.run(ask(folder.resolve(), keywords)) for folder in models}
+    unchosen = asyncio.run(ask(models[0].resolve(), keywords, candidates=1))
     random_ = random.Random(SEED)
     rows = [(name, keyword, quote) for name, found in quotes.items() for keyword, quote in found.items()]
     random_.shuffle(rows)
@@ -76,11 +76,11 @@ def write(models: list[Path], out: Path) -> None:
 
 
 async def ask(folder: Path, keywords: list[str], candidates: int | None = None) -> Quotes:
-    """One quote for each keyword, from a bot of its own with an empty database."""
+    """One quote for each keyword, from a bot of its own with an empty database; `folder` is an absolute path."""
     with tempfile.TemporaryDirectory(prefix="quotesmith-reading-") as place:
         models = Path(place) / "models"
         models.mkdir()
-        (models / "read").symlink_to(folder.resolve(), target_is_directory=True)
+        (models / "read").symlink_to(folder, target_is_directory=True)
         os.environ.update(
             QUOTESMITH_MODEL__FOLDER=str(models),
             QUOTESMITH_DATABASE__URL=f"sqlite+aiosqlite:///{place}/reading.db",

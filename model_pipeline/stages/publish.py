@@ -116,6 +116,8 @@ def _gguf(run: Run, facts: Facts) -> Repository:
     found = {str(facts.served["file"]): _existing(run.model_folder / "model.gguf")}
     for path in sorted(run.of(Stage.QUANTIZE).glob("*.gguf")):
         found.setdefault(_gguf_name(run.recipe, _type_of(path, run.recipe)), path)
+    if judge := facts.served.get("judge"):
+        found[str(judge["file"])] = _existing(run.model_folder / str(judge["file"]))
     manifest = json.dumps(facts.served, ensure_ascii=False, indent=2) + "\n"
     files = [
         RepositoryFile("manifest.json", manifest.encode()),

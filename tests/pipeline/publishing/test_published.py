@@ -15,6 +15,7 @@ from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from model_pipeline.gguf.model_folder import record_judge
 from model_pipeline.runs import Stage
 from tests.pipeline.publishing.finished_run import BASE, GGUF, NAMES
 from tests.pipeline.publishing.publisher import TOKEN, Publisher
@@ -100,3 +101,15 @@ def test_the_bot_serves_what_was_published(person: Publisher, hub: LoopbackHub, 
     }
     assert told["sampling"]["quote"]["temperature"] == served["sampling"]["quote"]["temperature"]
     assert next(tmp_path.glob("models/tiny-quotes/*.gguf")).read_bytes() == GGUF
+
+
+def test_the_judge_of_a_model_goes_where_the_model_goes(person: Publisher, hub: LoopbackHub, tmp_path: Path) -> None:
+    folder = person.run.model_folder
+    (folder / "some.npz").write_bytes(b"what chooses among several quotes")
+    record_judge(folder, folder / "some.npz")
+    person.publish()
+    run_program([*BOT, "model", "pull", NAMES["gguf"]], tmp_path, hub)
+
+    pulled = tmp_path / "models" / "tiny-quotes"
+    assert (pulled / "judge.npz").read_bytes() == b"what chooses among several quotes"
+    assert json.loads((pulled / "manifest.json").read_text())["judge"]["file"] == "judge.npz"
