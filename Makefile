@@ -19,8 +19,9 @@ doctor: .venv/.for-run ## try every part once, and say what to do about what fai
 
 train: .venv-train/.for-train ## install what training needs, some gigabytes, into .venv-train
 
-test: .venv/.for-test ## every test but the slow ones
+test: .venv/.for-test .venv-train/.for-train ## every test but the slow ones
 	$(BIN)/python -m pytest tests --ignore=tests/slow
+	.venv-train/bin/python -m pytest tests/pipeline "tests/slow/test_recipes.py::test_a_smoke_run_ends_in_a_served_quote[tinyllama-quotes]"
 
 check: .venv/.for-test ## lint, types, layers and the fast tests
 	$(BIN)/ruff check .
@@ -28,8 +29,8 @@ check: .venv/.for-test ## lint, types, layers and the fast tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/unit -q
 
-test-slow: .venv-train/.for-train ## the tests that need the training packages, and every recipe, in an environment of their own
-	.venv-train/bin/python -m pytest tests/pipeline tests/slow
+test-slow: .venv-train/.for-train ## every recipe from data to a served quote, and the notebook
+	.venv-train/bin/python -m pytest tests/slow
 
 clean: ## remove the environments; data and the compiled wheel stay
 	rm -rf .venv .venv-train *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
