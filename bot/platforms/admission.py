@@ -54,6 +54,11 @@ class Admission:
         self._people.count(person, now)
         self._chats.count(chat, now)
 
+    def take_back(self, incoming: Incoming) -> None:
+        """The request that was taken last came to nothing: it does not count."""
+        self._people.take_back(incoming.key.user_id)
+        self._chats.take_back(incoming.key.chat_id)
+
     def _check_simultaneous(self, incoming: Incoming) -> None:
         mine = len(self._answering.of_person(incoming.key.user_id))
         if mine >= self._limits.waiting_per_person:

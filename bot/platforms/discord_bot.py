@@ -21,7 +21,7 @@ from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
 from bot.platforms.commands import Command
 from bot.platforms.discord_commands import CatalogueTranslator, add_commands
-from bot.platforms.discord_events import custom_id, key_of, read_interaction, read_message, typed_text
+from bot.platforms.discord_events import custom_id, key_of, message_event, read_interaction, read_message, typed_text
 from bot.platforms.discord_outlet import DiscordOutlet, view_of
 from bot.platforms.errands import Outcome
 from bot.platforms.front_desk import FrontDesk, only_text
@@ -141,8 +141,12 @@ class DiscordBot:
         channel_id = int(place.thread_id or place.chat_id)
         channel = client.get_channel(channel_id) or await client.fetch_channel(channel_id)
         if isinstance(channel, discord.abc.Messageable):
-            async for message in channel.history(after=since, limit=_MOST_MISSED, oldest_first=True):
-                await self.message(message)
+            found = [m async for m in channel.history(after=since, limit=_MOST_MISSED, oldest_first=True)]
+            # What was taken would be passed over later too, but would count against its person's limits until then.
+            taken = await self._desk.records.taken_events(self.platform, [message_event(m.id) for m in found])
+            for message in found:
+                if message_event(message.id) not in taken:
+                    await self.message(message)
 
     # -- messages and reactions -------------------------------------------------------------------------------------
 

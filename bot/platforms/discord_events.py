@@ -15,6 +15,11 @@ TOKEN_LIFE_S = 14 * 60.0  # of 15 minutes: what is sent in the last one may come
 _SAID = (discord.MessageType.default, discord.MessageType.reply)
 
 
+def message_event(message_id: int) -> str:
+    """What a message is called among the events that were taken."""
+    return f"message:{message_id}"
+
+
 def read_message(message: discord.Message, my_id: int, language: str) -> Incoming | None:
     """What was said to the bot, in private, by mention or reply; None when it was not. "" for what holds no text."""
     if message.author.bot or message.type not in _SAID or message.webhook_id is not None:
@@ -32,7 +37,7 @@ def read_message(message: discord.Message, my_id: int, language: str) -> Incomin
         language=language,
     )
     key = key_of(message.channel, message.channel.id, message.author.id)
-    return Incoming(key, (f"message:{message.id}",), address, text, places)
+    return Incoming(key, (message_event(message.id),), address, text, places)
 
 
 def read_interaction(

@@ -32,6 +32,11 @@ class Rate:
                 if not self._recent(known, now):
                     del self._asked[known]
 
+    def take_back(self, asker: str) -> None:
+        """The asker's newest request does not count."""
+        if asked := self._asked.get(asker):
+            asked.pop()
+
     def _recent(self, asker: str, now: float) -> deque[float]:
         asked = self._asked.setdefault(asker, deque())
         # The age is compared, as in `wait_s`: a sum of clock and window is rounded, and the two would disagree.

@@ -39,3 +39,11 @@ def test_in_no_minute_there_are_more_than_allowed(per_minute: int, pauses: list[
         else:
             assert sum(now - at < WINDOW_S for at in taken) >= per_minute
     assert all(sum(other <= at and at - other < WINDOW_S for other in taken) <= per_minute for at in taken)
+
+
+def test_a_request_that_came_to_nothing_does_not_count() -> None:
+    rate = Rate(1)
+    rate.count("ada", 0.0)
+    rate.take_back("ada")
+    rate.take_back("bob")
+    assert rate.wait_s("ada", 1.0) == 0.0
