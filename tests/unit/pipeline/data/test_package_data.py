@@ -1,0 +1,66 @@
+"""The quotes and dialogues that come with the package: in form, none twice, and nothing of what is held out."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from model_pipeline.data.sources import PACKAGE_DATA, read_lines
+
+QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "plain-quotes.jsonl")
+CHATS = ("chats.jsonl", "plain-chats.jsonl")
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (PACKAGE_DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+def plain(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
+
+
+def test_no_plain_quote_stands_twice_or_in_the_other_files() -> None:
+    others = {plain(row["quote"]) for name in QUOTES[:2] for row in rows(name)}
+    new = [plain(row["quote"]) for row in rows(QUOTES[2])]
+    assert len(new) == len(set(new))
+    assert not others & set(new)
+
+
+def test_plain_quotes_are_one_closed_line_of_plain_words() -> None:
+    for row in rows(QUOTES[2]):
+        quote = row["quote"]
+        assert set(row) == {"keyword", "quote"}
+        assert quote.isascii() and quote[0].isupper() and quote[-1] in ".!?", quote
+        assert 3 <= len(quote.split()) <= 22 and '"' not in quote, quote
+
+
+@pytest.mark.parametrize("name", QUOTES)
+def test_no_quote_is_on_a_keyword_that_no_model_is_to_see(name: str) -> None:
+    unseen = {keyword.casefold() for keyword in read_lines("unseen-keywords.txt")}
+    assert len(unseen) == 200
+    assert not unseen & {row["keyword"].casefold() for row in rows(name)}
+
+
+def test_what_is_held_out_is_there() -> None:
+    known = {row["keyword"].casefold() for name in QUOTES[:2] for row in rows(name)}
+    assert {keyword.casefold() for keyword in read_lines("held-out-keywords.txt")} <= known
+
+
+@pytest.mark.parametrize("name", CHATS)
+def test_people_and_bot_speak_by_turns(name: str) -> None:
+    found = rows(name)
+    assert len(found) > 900
+    for row in found:
+        roles = [turn["role"] for turn in row["messages"]]
+        assert roles[0] == "user" and roles[-1] == "assistant"
+        assert all(before != after for before, after in pairwise(roles))
+        assert all(turn["content"].strip() for turn in row["messages"])
+
+
+def test_no_dialogue_stands_twice() -> None:
+    found = [json.dumps(row["messages"]) for name in CHATS for row in rows(name)]
+    assert len(found) == len(set(found))
