@@ -29,7 +29,7 @@ from model_pipeline.training.failures import told_in_a_sentence
 from model_pipeline.training.hardware import dtype_of, find_hardware
 from model_pipeline.training.tokenizer import load_tokenizer
 
-MOST_TOKENS = 64  # of a quote
+MOST_TOKENS = 40  # of a quote
 FOREIGN_SHARE = 0.25  # of the written quotes, shown again with a keyword that they were not written on, as bad ones
 LEAST_QUOTES = 20
 
