@@ -13,19 +13,17 @@ from typing import Any
 
 import pytest
 
-from bot.models.judge import LearnedJudge
 from bot.models.manifest import read_manifest
+from model_pipeline.gguf.description import read_description
 from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.samples import chat_samples, quote_samples
-from model_pipeline.recipe import read_recipe
 from tests.integration.gguf.conftest import STARTER
 
 ROWS: list[dict[str, Any]] = [
     json.loads(line)
     for line in Path(__file__).with_name("starter-tokens.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
 ]
-RECIPE = read_recipe("starter")
-SERVED = RECIPE.served
+RECIPE = read_description(STARTER.parents[1] / "model_pipeline" / "recipes" / "starter-folder.toml")
 
 
 @pytest.fixture(scope="module")
@@ -42,25 +40,14 @@ def test_the_manifest_describes_the_file() -> None:
 
 def test_the_manifest_and_the_card_say_what_the_recipe_does() -> None:
     manifest = json.loads((STARTER / "manifest.json").read_text(encoding="utf-8"))
-    assert (manifest["name"], manifest["base"], manifest["license"]) == ("starter", "trained from scratch", "CC0-1.0")
-    assert (manifest["context_tokens"], manifest["system_prompt"]) == (SERVED.context_tokens, SERVED.system_prompt)
-    assert manifest["quote_prompt"] == SERVED.quote_prompt.model_dump()
-    assert manifest["sampling"] == SERVED.sampling.model_dump()
+    for key in ("name", "base", "license", "context_tokens", "system_prompt", "evaluation"):
+        assert manifest[key] == getattr(RECIPE, key), key
+    assert manifest["quote_prompt"] == RECIPE.quote_prompt.model_dump()
+    assert manifest["sampling"] == RECIPE.sampling.model_dump()
     card = (STARTER / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for part in (SERVED.card.summary, SERVED.card.training, SERVED.card.limits):
+    for part in (RECIPE.card.summary, RECIPE.card.training, RECIPE.card.limits, RECIPE.card.sampling):
         assert part.strip() in card
     assert f"{manifest['size_bytes']:,} bytes" in card
-
-
-def test_the_folder_is_small_enough_for_a_repository() -> None:
-    assert (STARTER / "model.gguf").stat().st_size < 25_000_000
-    assert sum(path.stat().st_size for path in STARTER.iterdir()) < 30_000_000
-
-
-def test_the_judge_prefers_a_written_quote_to_a_jumble() -> None:
-    judge = LearnedJudge.load(STARTER / "judge.npz")
-    written, jumble = judge.scores("rain", ["A little rain never hurt the roses.", "A rain is the to of friend."])
-    assert written > jumble
 
 
 def test_texts_become_the_tokens_of_training(starter: GgufModel) -> None:
@@ -80,7 +67,7 @@ def test_conversations_become_the_prompts_of_training(starter: GgufModel) -> Non
 
 def test_samples_are_the_same_every_time() -> None:
     first, again = (
-        quote_samples(STARTER / "model.gguf", SERVED.quote_prompt, ["courage", "Courage"], SERVED.sampling.quote)
+        quote_samples(STARTER / "model.gguf", RECIPE.quote_prompt, ["courage", "Courage"], RECIPE.sampling.quote)
         for _ in range(2)
     )
     assert first == again
@@ -89,7 +76,7 @@ def test_samples_are_the_same_every_time() -> None:
 
 def test_a_keyword_is_asked_for_in_lower_case() -> None:
     lower, upper = (
-        quote_samples(STARTER / "model.gguf", SERVED.quote_prompt, [keyword], SERVED.sampling.quote)[0]
+        quote_samples(STARTER / "model.gguf", RECIPE.quote_prompt, [keyword], RECIPE.sampling.quote)[0]
         for keyword in ("courage", "COURAGE")
     )
     assert lower.text == upper.text
@@ -97,6 +84,6 @@ def test_a_keyword_is_asked_for_in_lower_case() -> None:
 
 
 def test_a_chat_turn_is_answered() -> None:
-    (reply,) = chat_samples(STARTER / "model.gguf", ["hey there"], SERVED.sampling.chat)
+    (reply,) = chat_samples(STARTER / "model.gguf", ["hey there"], RECIPE.sampling.chat)
     assert reply.text
     assert "<|" not in reply.text
