@@ -79,7 +79,7 @@ def _ask(model_folder: Path, lines: Sequence[str], advance: Advance | None = Non
                 if advance:
                     advance(len(timed))
     if not any(one.text for one in timed):
-        raise BotUnavailable(f"it answered none of {len(lines)} requests ({console.complaint})")
+        raise BotUnavailable(f"it answered 0 of {len(lines)} requests ({console.complaint})")
     return timed
 
 

@@ -142,7 +142,7 @@ def test_the_bot_takes_the_folder(quantized: tuple[Run, str], tmp_path: Path) ->
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert names(tmp_path / "models" / "tiny-quotes") == ["manifest.json", "model.gguf"]
+    assert names(tmp_path / "models" / "tiny-quotes") == ["MODEL_CARD.md", "manifest.json", "model.gguf"]
 
 
 def test_weights_that_are_not_those_of_the_file_stop_it(run: Run) -> None:
