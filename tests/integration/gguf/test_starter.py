@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bot.models.judge import LearnedJudge
 from bot.models.manifest import read_manifest
 from model_pipeline.gguf.description import read_description
 from model_pipeline.gguf.gguf_model import GgufModel
@@ -48,6 +49,17 @@ def test_the_manifest_and_the_card_say_what_the_recipe_does() -> None:
     for part in (RECIPE.card.summary, RECIPE.card.training, RECIPE.card.limits, RECIPE.card.sampling):
         assert part.strip() in card
     assert f"{manifest['size_bytes']:,} bytes" in card
+
+
+def test_the_folder_is_small_enough_for_a_repository() -> None:
+    assert (STARTER / "model.gguf").stat().st_size < 25_000_000
+    assert sum(path.stat().st_size for path in STARTER.iterdir()) < 30_000_000
+
+
+def test_the_judge_prefers_a_written_quote_to_a_jumble() -> None:
+    judge = LearnedJudge.load(STARTER / "judge.npz")
+    written, jumble = judge.scores("rain", ["A little rain never hurt the roses.", "A rain is the to of friend."])
+    assert written > jumble
 
 
 def test_texts_become_the_tokens_of_training(starter: GgufModel) -> None:
