@@ -121,7 +121,7 @@ class Data(_Section):
 
 
 class Corpus(_Section):
-    """Plain text for pretraining: a folder of .txt files, a .tar.xz of them, or a JSONL file with `text`.
+    """Plain text for pretraining: a folder of .txt files, a .tar.xz of them, a JSONL file with `text`, or WordNet's.
 
     The path `train-rows` stands for the prepared rows of this run. Of a folder or archive, `include` and `exclude`
     choose files by patterns of their names, so that one archive can be several corpora of different weights. `weight`

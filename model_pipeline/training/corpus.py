@@ -16,6 +16,7 @@ from model_pipeline.data.rows import Row
 from model_pipeline.data.sources import find_path
 from model_pipeline.errors import InputInvalid
 from model_pipeline.recipe import Corpus
+from model_pipeline.training.wordnet import is_wordnet, wordnet_articles
 
 TRAIN_ROWS = "train-rows"  # the path that stands for the prepared rows of the run
 _ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tar.bz2")
@@ -42,10 +43,12 @@ class Texts:
 def open_corpus(corpus: Corpus, seed: int) -> Texts:
     """The texts of a file, folder or archive. Raises `InputInvalid` here or while they are read.
 
-    Lines of a JSONL file come shuffled, for neighbours are often alike; files come in their order.
+    Lines of a JSONL file and words of WordNet come shuffled, for neighbours are often alike; files come in their order.
     """
     path = find_path(corpus.path)
     name = " ".join([corpus.path, *corpus.include])
+    if is_wordnet(path):
+        return Texts(name, lambda: _shuffled([Document(*article) for article in wordnet_articles(path)], seed))
     if path.suffix == ".jsonl":
         return Texts(name, lambda: _shuffled(_of_json_lines(path), seed))
     if not path.is_dir() and not path.name.endswith((*_ARCHIVES, ".txt")):
