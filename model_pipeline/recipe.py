@@ -237,6 +237,7 @@ class Evaluate(_Section):
     examples: int = Field(8, ge=1)
     unseen_keywords: str = ""  # a text file of keywords, one a line, that the bot is asked for; "" asks for none
     sampled_quotes: int = Field(1_000, ge=2)  # that the bot is asked for then, half of them for known keywords
+    beside: tuple[str, ...] = ()  # other models, folders or ids on the Hub, that read the held-out keywords' quotes too
     seed: int = 0
 
 

@@ -10,7 +10,7 @@ from model_pipeline.data.json_lines import read_json_lines, write_json_lines
 from model_pipeline.data.rows import Row, reply_of
 from model_pipeline.errors import InputInvalid
 
-FIELDS = ("prompt", "completion", "group", "keyword", "kind")
+FIELDS = ("prompt", "completion", "group", "keyword", "kind", "origin")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:

@@ -18,7 +18,8 @@ class Row:
     """A prompt and the reply to learn: both text, or both turns of {role, content}, the reply one of the assistant.
 
     Rows of one `group` are never divided between the splits. `kind` is quote or chat; a chat has no keyword.
-    `origin` and `tokens` (of both, as the model counts them) are known while rows are prepared, and not kept in files.
+    `origin` says which row of which source it was; `tokens` (of both, as the model counts them) is known while rows are
+    prepared, and not kept in files.
     """
 
     prompt: str | Turns

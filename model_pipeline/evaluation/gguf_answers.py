@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answers import Answer, Answers
 from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.likelihood import reply_likelihood
@@ -44,6 +45,19 @@ def gguf_answers(
         tuple(each.tokens for each in likelihoods),
         tuple(question.reference_characters for question in questions),
     )
+
+
+def gguf_nats(gguf: Path, texts: Sequence[tuple[str, str]], advance: Advance) -> list[float]:
+    """The negative log-likelihood of each reply after its prompt, in nats. Raises `InputInvalid`."""
+    found = []
+    with GgufModel(gguf) as model:
+        for number, (prompt, reply) in enumerate(texts, start=1):
+            likelihood = reply_likelihood(model, prompt, reply)
+            if likelihood is None:
+                raise InputInvalid(f"The held-out reply {reply.strip()[:60]!r} does not fit into the context.")
+            found.append(likelihood.nats)
+            advance(number)
+    return found
 
 
 def _answer(model: GgufModel, question: Question, settings: Evaluate) -> Answer:

@@ -30,7 +30,8 @@ from model_pipeline.evaluation.answers import LEAST_ROWS, QUOTE, Answers, Asked,
 from model_pipeline.evaluation.bot_replies import BotUnavailable, bot_quotes, latency_of, time_bot
 from model_pipeline.evaluation.comparison import compare_answers
 from model_pipeline.evaluation.generation import generate_answers, reply_nats, row_seed
-from model_pipeline.evaluation.gguf_answers import Question, gguf_answers
+from model_pipeline.evaluation.gguf_answers import Question, gguf_answers, gguf_nats
+from model_pipeline.evaluation.held_out_bits import HeldOutBits, held_out_bits
 from model_pipeline.evaluation.held_out_rows import asked_of, choose_rows
 from model_pipeline.evaluation.pages import write_pages
 from model_pipeline.evaluation.served_quotes import (
@@ -87,14 +88,21 @@ def evaluate(run: Run, report: Report) -> None:
     write_answers(folder / "answers.jsonl", task.asked, models)
     title = f"Evaluation of {run.recipe.name}{' (smoke run)' if run.recipe.smoke else ''}"
     write_pages(folder, title, comparison, task.asked, models, latency, notes, settings.examples)
+    with _memory_told():
+        bits = _held_out_bits(task, hardware, report) if run.recipe.data.held_out else None
     sheet = _quotes_through_the_bot(run, folder, learned, report)
     figures = summary_figures(comparison, latency, notes)
     section = card_section(comparison, latency, notes)
+    if bits:
+        figures["held_out_bits"] = bits.figures()
+        section += f"\n\nQuotes on keywords that no model was trained on:\n\n{bits.section()}"
     if sheet:
         figures["served_quotes"] = sheet_figures(sheet)
         section += f"\n\n{sheet_section(sheet)}"
     record_evaluation(run.model_folder, figures, section)
     show_summary(comparison, latency, report)
+    if bits:
+        report.table(*_head_and_rows(bits))
     if sheet:
         report.table(("Quotes asked of the bot, with its choice", ""), sheet_rows(sheet))
     report.say(f"The whole report: {folder / 'report.html'}")
@@ -168,6 +176,37 @@ def _served_answers(task: _Task, report: Report) -> Answers:
     with report.progress(f"Reading and answering with the {QUANTIZED} model", len(questions)) as advance:
         gguf = task.run.model_folder / GGUF_FILE
         return gguf_answers(gguf, QUANTIZED, questions, settings, context_tokens, advance)
+
+
+def _held_out_bits(task: _Task, hardware: Hardware, report: Report) -> HeldOutBits | None:
+    """What every model of the run, and those beside it, make of the quotes on held-out keywords; None without any."""
+    run, settings = task.run, task.run.recipe.evaluate
+    held_out = {keyword.casefold() for keyword in read_lines(run.recipe.data.held_out)}
+    rows = [
+        row
+        for row in read_rows(run.of(Stage.PREPARE) / "test.jsonl")
+        if row.kind == QUOTE and row.keyword.casefold() in held_out
+    ]
+    if not rows:
+        return None
+    nats: dict[str, list[float]] = {}
+    beside = [(Path(source).name, source, "main") for source in settings.beside]
+    for name, source, revision in [*_sources(run), *beside]:
+        tokenizer = load_tokenizer(source, revision)
+        model = load_base(source, revision, Method.LORA, _dtype(hardware)).eval()
+        with report.progress(f"Reading held-out keywords with {name}", len(rows)) as advance:
+            found = reply_nats(model, encode(rows, tokenizer), settings.batch_size, tokenizer.pad_token_id, advance)
+        nats[name] = [value for value, _ in found]
+    with report.progress(f"Reading held-out keywords with {QUANTIZED}", len(rows)) as advance:
+        texts = [(prompt_text(task.tokenizer, row), reply_text(task.tokenizer, row)) for row in rows]
+        nats[QUANTIZED] = gguf_nats(run.model_folder / GGUF_FILE, texts, advance)
+    order = [BASE, TUNED, QUANTIZED, *(name for name, *_ in beside)]
+    return held_out_bits(rows, {name: nats[name] for name in order}, settings.seed)
+
+
+def _head_and_rows(bits: HeldOutBits) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    head, *rows = bits.rows()
+    return head, rows
 
 
 def _latency(task: _Task, report: Report) -> tuple[Latency | None, str]:

@@ -114,6 +114,28 @@ def test_latency_is_measured_or_said_to_be_missing(evaluated: tuple[Run, str]) -
         assert "what a person waits for" in notes
 
 
+def test_quotes_on_held_out_keywords_are_read_by_all_models_and_by_those_beside(quantized: Run, tmp_path: Path) -> None:
+    rows = [row for row in read_rows(quantized.of(Stage.PREPARE) / "test.jsonl") if row.kind == "quote"]
+    held_out = tmp_path / "held-out.txt"
+    held_out.write_text("\n".join({row.keyword.upper() for row in rows}), encoding="utf-8")
+    shutil.copytree(quantized.of(Stage.MERGE) / "model", tmp_path / "rival")
+    recipe = quantized.recipe.model_copy(
+        update={
+            "data": quantized.recipe.data.model_copy(update={"held_out": str(held_out)}),
+            "evaluate": quantized.recipe.evaluate.model_copy(update={"beside": (str(tmp_path / "rival"),)}),
+        }
+    )
+    run, told = Run(Path(shutil.copytree(quantized.folder, tmp_path / "run")), recipe), io.StringIO()
+    evaluate(run, Report(Console(file=told, width=200)))
+    found = run.figures(Stage.EVALUATE)["held_out_bits"]
+    bits, ((name, count),) = found["models"], found["quotes"].items()
+    assert count == len(rows) and list(bits) == [*NAMES, "rival"]
+    assert bits["rival"][name] == bits["tuned"][name] != bits["base"][name]
+    assert bits["quantized"][name]["value"] == pytest.approx(bits["tuned"][name]["value"], rel=0.01)
+    assert "Bits a character" in told.getvalue()
+    assert "Quotes on keywords that no model was trained on" in (run.model_folder / "MODEL_CARD.md").read_text()
+
+
 def test_a_second_run_gives_the_same_answers_and_one_section(
     evaluated: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,7 +104,13 @@ def _files() -> dict[str, bytes]:
 
 
 def _rows(split: str, count: int) -> bytes:
-    row = {"completion": " Be brave.", "group": "courage", "keyword": "courage", "kind": "quote"}
+    row = {
+        "completion": " Be brave.",
+        "group": "courage",
+        "keyword": "courage",
+        "kind": "quote",
+        "origin": "quotes.jsonl:1",
+    }
     lines = [json.dumps({"prompt": f"Keyword: {split} {number}\nQuote:", **row}) for number in range(count)]
     return "".join(f"{line}\n" for line in lines).encode()
 

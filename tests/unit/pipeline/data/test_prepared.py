@@ -37,6 +37,7 @@ def test_the_file_has_the_fields_that_a_trainer_takes(tmp_path: Path) -> None:
         "group": "g",
         "keyword": "k",
         "kind": "quote",
+        "origin": "source:1",
     }
 
 
@@ -56,7 +57,7 @@ def test_training_texts_are_the_replies() -> None:
     ],
 )
 def test_another_file_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
-    row = {"prompt": "p", "completion": "c", "group": "g", "keyword": "k", "kind": "quote"}
+    row = {"prompt": "p", "completion": "c", "group": "g", "keyword": "k", "kind": "quote", "origin": "s:1"}
     (tmp_path / "train.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(row | changes)}\n")
     with pytest.raises(InputInvalid, match=r"Row 2 of .* is no prepared row"):
         read_rows(tmp_path / "train.jsonl")
