@@ -14,7 +14,7 @@ from bot.chat.preference_test import PreferenceTest, Verdict
 
 NULL_CANARIES = 2_000
 NULL_VOTES = 1_000  # each; then it ends undecided
-TRUE_CANARIES = 200
+TRUE_CANARIES = 400
 TRUE_VOTES = 3_000
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     for rate, old_for_each_new in ((0.5, 1), (0.5, 4), (0.9, 1), (0.9, 4)):
         found = [canary(random, rate, rate, old_for_each_new, NULL_VOTES) for _ in range(NULL_CANARIES // 4)]
         rows.append(_row(f"no difference, {rate:.0%} good votes, share {1 / (1 + old_for_each_new):.0%}", found))
-    found = [comparisons(random, 0.5, NULL_VOTES) for _ in range(NULL_CANARIES // 4)]
+    found = [comparisons(random, 0.5, NULL_VOTES) for _ in range(NULL_CANARIES)]
     rows.append(_row("no difference, comparisons", found))
     for old_for_each_new in (1, 4):
         found = [canary(random, 0.6, 0.4, old_for_each_new, TRUE_VOTES) for _ in range(TRUE_CANARIES)]

@@ -39,7 +39,7 @@ class PreferenceTest:
     since their order on the screen is drawn anew.
     """
 
-    def __init__(self, old_for_each_new: int = 1, alpha: float = 0.03) -> None:
+    def __init__(self, old_for_each_new: int = 1, alpha: float = 0.045) -> None:
         self._old_for_each_new, self._alpha = old_for_each_new, alpha
         self._better, self._worse = _Evidence(old_for_each_new, 1), _Evidence(old_for_each_new, -1)
         self._new: list[bool] = []

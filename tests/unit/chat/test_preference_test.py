@@ -61,7 +61,7 @@ def test_what_is_decided_stays_decided() -> None:
     test = PreferenceTest()
     for _ in range(12):
         test.compare(new_wins=True)
-    for _ in range(30):
+    for _ in range(60):
         test.compare(new_wins=False)
     assert test.evidence[0] < 1
     assert test.verdict is Verdict.WORSE  # harm is shown too by now, and comes first
