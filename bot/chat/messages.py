@@ -38,11 +38,23 @@ class Vote(IntEnum):
 
 
 class VoteSource(StrEnum):
-    """How a vote was given, so that training can leave a source out."""
+    """How a vote was given, so that training can leave a source out.
+
+    What a person did with a reply says less than what they said of it: such a vote is weak, counts for itself, and
+    never takes the place of a spoken one.
+    """
 
     COMMAND = "command"
     BUTTON = "button"
     REACTION = "reaction"
+    RETRY = "retry"  # asked for another one instead
+    SHARE = "share"
+    FAVORITE = "favorite"
+
+    @property
+    def weak(self) -> bool:
+        """The person did something, and said nothing."""
+        return self in (VoteSource.RETRY, VoteSource.SHARE, VoteSource.FAVORITE)
 
 
 class Complaint(StrEnum):

@@ -185,6 +185,18 @@ class Feedback(Protocol):
         """Append NONE where that vote is the one in force; False where it is not."""
         ...
 
+    async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:
+        """Make the reply one of the person's favourites, or none any more; is it one now? Raises as add_vote."""
+        ...
+
+    async def share(self, key: ConversationKey, message_id: int) -> str:
+        """Note that the person passes the reply on, once; returns its text. Raises as add_vote."""
+        ...
+
+    async def favorites(self, platform: Platform, user_id: str, limit: int) -> Sequence[str]:
+        """The texts of the person's favourites, the newest first, from all chats of the platform."""
+        ...
+
     async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:
         """Append a bad vote that says what was wrong. Raises as add_vote."""
         ...

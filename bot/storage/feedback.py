@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Subquery, func, select
+from collections.abc import Sequence
+
+from sqlalchemy import Select, Subquery, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.chat.messages import Complaint, ConversationKey, Role, Vote, VoteSource
+from bot.chat.messages import Complaint, ConversationKey, Platform, Role, Vote, VoteSource
 from bot.chat.ports import Feedback
 from bot.errors import InputError
 from bot.storage.consents import consents
 from bot.storage.conversations import conversations_of
 from bot.storage.database import Database
-from bot.storage.encryption import CORRECTION_TEXT
-from bot.storage.identity import ensure_person
+from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT
+from bot.storage.identity import ensure_person, find_person
 from bot.storage.jobs import TrainingRule, never
 from bot.storage.tables import Conversation, Correction, Message
 from bot.storage.tables import Vote as VoteRow
 
+_WEAK = [source for source in VoteSource if source.weak]
 _LARGEST_ID = 2**63 - 1  # more does not fit into a column, and so was never given out
 
 
@@ -62,6 +65,36 @@ class SqlFeedback(Feedback):
                 session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(Vote.NONE)))
         return in_force
 
+    async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:
+        """Make the reply one of the person's favourites, or none any more; returns whether it is one now."""
+        async with self._database.write() as session:
+            person_id = await _voter(session, key, message_id)
+            is_one = await _in_force(session, person_id, message_id, VoteSource.FAVORITE) is Vote.UP
+            value = int(Vote.NONE if is_one else Vote.UP)
+            session.add(VoteRow(person_id=person_id, message_id=message_id, source=VoteSource.FAVORITE, value=value))
+        return not is_one
+
+    async def share(self, key: ConversationKey, message_id: int) -> str:
+        """Note that the person passes the reply on, once; returns its text."""
+        async with self._database.write() as session:
+            person_id = await _voter(session, key, message_id)
+            if await _in_force(session, person_id, message_id, VoteSource.SHARE) is Vote.NONE:
+                up = int(Vote.UP)
+                session.add(VoteRow(person_id=person_id, message_id=message_id, source=VoteSource.SHARE, value=up))
+            text = (await session.get_one(Message, message_id)).text
+        return self._database.cipher.unseal(text, MESSAGE_TEXT)
+
+    async def favorites(self, platform: Platform, user_id: str, limit: int) -> Sequence[str]:
+        """The person's favourites, the newest first, from all chats of the platform."""
+        async with self._database.read() as session:
+            person = await find_person(session, platform, user_id)
+            if person is None:
+                return []
+            mine = votes_in_force().where(VoteRow.person_id == person.id, VoteRow.source == VoteSource.FAVORITE)
+            texts = mine.join(Message, Message.id == VoteRow.message_id).where(Message.text != "")
+            newest = texts.with_only_columns(Message.text).order_by(VoteRow.id.desc()).limit(limit)
+            return [self._database.cipher.unseal(text, MESSAGE_TEXT) for text in await session.scalars(newest)]
+
     async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:
         """Append a bad vote that says what was wrong."""
         async with self._database.write() as session:
@@ -101,12 +134,30 @@ def _no_such_reply() -> InputError:
     return InputError("There is no such reply of the bot to vote on.", "no-such-reply")
 
 
-async def _in_force(session: AsyncSession, person_id: int, message_id: int) -> Vote:
+async def _in_force(
+    session: AsyncSession, person_id: int, message_id: int, weak_source: VoteSource | None = None
+) -> Vote:
+    """The spoken vote of the person, or the weak one of that source."""
     mine = select(VoteRow.value).where(VoteRow.person_id == person_id, VoteRow.message_id == message_id)
-    return Vote(await session.scalar(mine.order_by(VoteRow.id.desc()).limit(1)) or 0)
+    of_source = VoteRow.source == weak_source if weak_source else VoteRow.source.not_in(_WEAK)
+    return Vote(await session.scalar(mine.where(of_source).order_by(VoteRow.id.desc()).limit(1)) or 0)
 
 
 def current_votes() -> Subquery:
-    """The person_id, message_id and value of the vote in force of each person on each reply."""
-    newest = select(func.max(VoteRow.id)).group_by(VoteRow.person_id, VoteRow.message_id)
-    return select(VoteRow.person_id, VoteRow.message_id, VoteRow.value).where(VoteRow.id.in_(newest)).subquery()
+    """The person_id, message_id and value of the spoken vote in force of each person on each reply."""
+    return (
+        select(VoteRow.person_id, VoteRow.message_id, VoteRow.value).where(VoteRow.id.in_(_newest_spoken())).subquery()
+    )
+
+
+def votes_in_force() -> Select[VoteRow]:
+    """The spoken vote in force of each person on each reply, and beside it the newest weak one of each source."""
+    weak = select(func.max(VoteRow.id)).where(VoteRow.source.in_(_WEAK))
+    newest_weak = weak.group_by(VoteRow.person_id, VoteRow.message_id, VoteRow.source)
+    either = or_(VoteRow.id.in_(_newest_spoken()), VoteRow.id.in_(newest_weak))
+    return select(VoteRow).where(either, VoteRow.value != int(Vote.NONE))
+
+
+def _newest_spoken() -> Select[int]:
+    spoken = select(func.max(VoteRow.id)).where(VoteRow.source.not_in(_WEAK))
+    return spoken.group_by(VoteRow.person_id, VoteRow.message_id)

@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.chat.messages import ConversationKey, JobState, MessageKind, Origin, Platform, Role, Style
+from bot.chat.messages import ConversationKey, JobState, MessageKind, Origin, Platform, Role, Style, VoteSource
+from bot.chat.messages import Vote as VoteValue
 from bot.chat.ports import NO_ORIGIN, AcceptedJob, GenerationRecord, JobLedger, Unfinished
 from bot.errors import InputError, StorageError
 from bot.storage.column_types import utc_now
@@ -18,8 +19,9 @@ from bot.storage.database import Database
 from bot.storage.deliveries import Deliveries
 from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT
 from bot.storage.events import take_events
+from bot.storage.identity import ensure_person
 from bot.storage.quote_pool import keyword_digest
-from bot.storage.tables import Conversation, Delivery, Generation, Job, Message, Person
+from bot.storage.tables import Conversation, Delivery, Generation, Job, Message, Person, Vote
 from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_job
 
 TrainingRule = Callable[[ConversationKey, MessageKind, bool], bool]  # the bool: typed as the option of a command
@@ -64,11 +66,12 @@ class SqlJobLedger(JobLedger, Unfinished):
             if found is None or not found[1].text or not _in_chat_of(found[2], key):
                 raise InputError("What this was asked is no longer stored, so it cannot be answered again.", "gone")
             job, message, _place, user_id = found
+            if job.kind is not MessageKind.QUOTE and user_id != key.user_id:
+                raise InputError("Only who asked can ask for another reply.", "only-who-asked")
+            await _note_retry(session, key, job)
             earlier = self._job(job, message, key, origin.address)
             if job.kind is MessageKind.QUOTE:
                 return await self._accept(session, key, job.kind, earlier.text, job.style, origin)
-            if user_id != key.user_id:
-                raise InputError("Only who asked can ask for another reply.", "only-who-asked")
             again = Job(kind=job.kind, conversation_id=job.conversation_id, message_id=message.id, style=job.style)
             again.address = self._sealed_address(origin)
             session.add(again)
@@ -201,6 +204,17 @@ async def _job(session: AsyncSession, job_id: int) -> Job:
     if job is None:
         raise IllegalTransition(f"there is no job {job_id}")
     return job
+
+
+async def _note_retry(session: AsyncSession, key: ConversationKey, job: Job) -> None:
+    """Whoever asks for another reply liked this one less: a weak bad vote, once for each person."""
+    if job.reply_message_id is None:
+        return
+    person = await ensure_person(session, key.platform, key.user_id)
+    mine = select(Vote.id).where(Vote.person_id == person.id, Vote.message_id == job.reply_message_id)
+    if await session.scalar(mine.where(Vote.source == VoteSource.RETRY).limit(1)) is None:
+        down = int(VoteValue.DOWN)
+        session.add(Vote(person_id=person.id, message_id=job.reply_message_id, source=VoteSource.RETRY, value=down))
 
 
 async def _unforgotten(session: AsyncSession, job_id: int) -> Job:

@@ -176,6 +176,28 @@ class Correction(Table):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class Export(Table):
+    """An export folder that was written, and where to."""
+
+    __tablename__ = "exports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)  # what the manifests of the export, of runs and of models say
+    folder: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ExportedRow(Table):
+    """Somebody's part in a row of an export: their words and what they were told, or their vote."""
+
+    __tablename__ = "exported_rows"
+    __table_args__ = (Index(None, "person_id", "export_id"),)
+
+    export_id: Mapped[int] = mapped_column(ForeignKey("exports.id"), primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
+
+
 class Consent(Table):
     """A yes or no to one version of the training terms; rows are only ever added, and the newest counts."""
 

@@ -207,5 +207,5 @@ async def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path)
         await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "0001"))
     await database.close()
     again = await Database.open(url_of(path), data_key=KEY)
-    assert await again.revision() == "0003"
+    assert await again.revision() == "0004"
     await again.close()

@@ -11,6 +11,7 @@ from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, 
 from bot.chat.ports import PooledQuote
 from bot.errors import InputError, StorageError
 from bot.storage.deliveries import Deliveries
+from bot.storage.feedback import votes_in_force
 from bot.storage.statistics import collect
 from bot.storage.transitions import IllegalTransition
 from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk, stores_over
@@ -211,3 +212,42 @@ async def test_a_forgotten_request_cannot_be_answered_any_more(stores: Stores) -
         await stores.jobs.complete(job.job_id, "hi", RECORD)
     await stores.jobs.end(job.job_id, JobState.CANCELLED, "given up")  # news that come late are no error
     assert await stores_over(stores.database).conversations.history(ADA, 10) == []
+
+
+async def test_what_a_person_did_counts_beside_what_they_said_and_never_instead(stores: Stores) -> None:
+    reply = await stores.say(ADA, "tea", "A kettle sings of leaving.", MessageKind.QUOTE)
+    await stores.feedback.add_vote(ADA, reply, Vote.DOWN, VoteSource.BUTTON)
+    assert await stores.feedback.toggle_favorite(ADA, reply)
+    assert await stores.feedback.share(ADA, reply) == "A kettle sings of leaving."
+    await stores.feedback.share(ADA, reply)
+    counted = await collect(stores.database)
+    assert (counted.votes_up, counted.votes_down) == (0, 1)
+    assert await stores.feedback.toggle_vote(ADA, reply, Vote.DOWN, VoteSource.BUTTON) is Vote.NONE
+    async with stores.database.read() as session:
+        found = [(vote.source, vote.value) for vote in await session.scalars(votes_in_force())]
+    assert sorted(found) == [(VoteSource.FAVORITE, 1), (VoteSource.SHARE, 1)]
+
+
+async def test_favorites_are_listed_newest_first_until_they_are_none_any_more(stores: Stores) -> None:
+    first = await stores.say(ADA, "tea", "Tea waits.", MessageKind.QUOTE)
+    second = await stores.say(key_of("ada", "den"), "rain", "Rain taps.", MessageKind.QUOTE)
+    await stores.feedback.toggle_favorite(ADA, first)
+    await stores.feedback.toggle_favorite(key_of("ada", "den"), second)
+    assert await stores.feedback.favorites(ADA.platform, ADA.user_id, 10) == ["Rain taps.", "Tea waits."]
+    assert not await stores.feedback.toggle_favorite(ADA, first)
+    assert await stores.feedback.favorites(ADA.platform, ADA.user_id, 10) == ["Rain taps."]
+    assert await stores.feedback.favorites(ADA.platform, "nobody", 10) == []
+
+
+async def test_asking_for_another_quote_is_a_weak_bad_vote_of_who_asks_once(stores: Stores) -> None:
+    job = await stores.jobs.accept(ADA, MessageKind.QUOTE, "tea")
+    await stores.jobs.start(job.job_id)
+    await stores.jobs.complete(job.job_id, "Tea waits.", RECORD)
+    for _ in range(2):
+        await stores.jobs.accept_again(ADA, job.job_id)
+    await stores.jobs.accept_again(BOB, job.job_id)
+    async with stores.database.read() as session:
+        found = [(vote.source, vote.value) for vote in await session.scalars(votes_in_force())]
+    assert found == [(VoteSource.RETRY, -1)] * 2
+    counted = await collect(stores.database)
+    assert (counted.votes_up, counted.votes_down) == (0, 0)
