@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bot.platforms.outlet import Outlet
     from bot.platforms.serving import PlatformClient
     from bot.storage.database import Database
+    from bot.storage.jobs import TrainingRule
 
 log = logging.getLogger(__name__)
 
@@ -176,15 +177,21 @@ async def _write_ahead(service: ChatService) -> None:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
 
-def _service(settings: Settings, model: Model, worker: WorkerClient, database: Database) -> ChatService:
+def training_rule(settings: Settings) -> TrainingRule:
+    """What may be trained on at all, where its person agrees."""
     from bot.chat.eligibility import may_be_trained_on
+
+    return partial(may_be_trained_on, permitted_on_discord=bool(settings.discord.training_permission))
+
+
+def _service(settings: Settings, model: Model, worker: WorkerClient, database: Database) -> ChatService:
     from bot.chat.service import ChatService, ChatStores
     from bot.storage.conversations import SqlConversations
     from bot.storage.feedback import SqlFeedback
     from bot.storage.jobs import SqlJobLedger
     from bot.storage.quote_pool import SqlQuotePool
 
-    may_train = partial(may_be_trained_on, permitted_on_discord=bool(settings.discord.training_permission))
+    may_train = training_rule(settings)
     stores = ChatStores(
         jobs=SqlJobLedger(database, may_train),
         conversations=SqlConversations(database),

@@ -356,6 +356,19 @@ class FakeStore:
         await self.add_vote(key, message_id, Vote.NONE, source)
         return True
 
+    async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:
+        is_one = self.in_force(key, message_id, VoteSource.FAVORITE) is Vote.UP
+        await self.add_vote(key, message_id, Vote.NONE if is_one else Vote.UP, VoteSource.FAVORITE)
+        return not is_one
+
+    async def share(self, key: ConversationKey, message_id: int) -> str:
+        await self.add_vote(key, message_id, Vote.UP, VoteSource.SHARE)
+        return self.messages[message_id].message.text
+
+    async def favorites(self, platform: Platform, user_id: str, limit: int) -> Sequence[str]:
+        kept = {voted: vote for voter, voted, vote, source in self.votes if source is VoteSource.FAVORITE}
+        return [self.messages[voted].message.text for voted in reversed(kept) if kept[voted] is Vote.UP][:limit]
+
     async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:
         await self.add_vote(key, message_id, Vote.DOWN, source)
         self.complaints.append((key, message_id, complaint))
@@ -364,9 +377,13 @@ class FakeStore:
         await self._call("correct")
         self.corrections.append((key, message_id, text))
 
-    def in_force(self, key: ConversationKey, message_id: int) -> Vote:
-        """The person's vote on a reply."""
-        given = [vote for voter, voted, vote, _ in self.votes if voter.person == key.person and voted == message_id]
+    def in_force(self, key: ConversationKey, message_id: int, weak: VoteSource | None = None) -> Vote:
+        """The person's spoken vote on a reply, or the weak one of that source."""
+        given = [
+            vote
+            for voter, voted, vote, source in self.votes
+            if voter.person == key.person and voted == message_id and (source is weak if weak else not source.weak)
+        ]
         return given[-1] if given else Vote.NONE
 
     # QuotePool

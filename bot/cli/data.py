@@ -1,7 +1,8 @@
-"""The commands of `quotesmith data`: stats, export, forget."""
+"""The commands of `quotesmith data`: stats, export, forget, lineage."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +12,16 @@ import typer
 from bot.chat.messages import Platform
 from bot.cli import session
 from bot.cli.session import JsonOption
-from bot.composition import open_database
+from bot.composition import open_database, open_store, training_rule
+from bot.errors import InputError
+from bot.models.lineage import models_of_export, runs_of_export
 from bot.models.sizes import in_words
 from bot.settings import Settings
 
 if TYPE_CHECKING:
     from bot.chat.ports import ForgetReport
     from bot.storage.export import ExportSummary
+    from bot.storage.lineage import StaleExport
     from bot.storage.statistics import Statistics
 
 app = typer.Typer(help="What the database holds about people.", no_args_is_help=True, rich_markup_mode=None)
@@ -48,6 +52,8 @@ def export(
         session.show_json({"out": out, **asdict(summary)})
     else:
         typer.echo(f"{out} holds {summary.rows} rows of {summary.people} people who agreed.")
+        for reason, count in summary.refused.items():
+            typer.echo(f"Refused {count}: {reason}.")
 
 
 @app.command()
@@ -69,6 +75,48 @@ def forget(
         )
 
 
+@app.command()
+def lineage(
+    runs: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Look there for runs of the pipeline too; may be repeated.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Name the exports, models and runs that hold something of people who were forgotten since."""
+    settings = session.begin()
+    for folder in runs or []:
+        if not folder.expanduser().is_dir():
+            raise InputError(f"{folder} is no folder: name one that holds runs of the pipeline.")
+    stale = session.run(_stale_exports(settings))
+    found = [
+        {
+            **asdict(export),
+            "models": models_of_export(open_store(settings), export.name),
+            "runs": [str(run) for folder in runs or [] for run in runs_of_export(folder.expanduser(), export.name)],
+        }
+        for export in stale
+    ]
+    if json:
+        session.show_json(found)
+    elif not found:
+        typer.echo("No export holds anything of people who were forgotten.")
+    for export in [] if json else found:
+        typer.echo(f"{export['folder']} ({export['name']}): {export['rows']} rows of people who were forgotten since")
+        for kind in ("models", "runs"):
+            for name in export[kind]:
+                typer.echo(f"  {kind.removesuffix('s')} {name}")
+
+
+async def _stale_exports(settings: Settings) -> Sequence[StaleExport]:
+    from bot.storage.lineage import stale_exports
+
+    database = await open_database(settings)
+    try:
+        return await stale_exports(database)
+    finally:
+        await database.close()
+
+
 async def _stats(settings: Settings) -> Statistics:
     from bot.storage.statistics import collect
 
@@ -84,7 +132,7 @@ async def _export(settings: Settings, out: Path) -> ExportSummary:
 
     database = await open_database(settings)
     try:
-        return await export_rows(database, out)
+        return await export_rows(database, out, training_rule(settings))
     finally:
         await database.close()
 

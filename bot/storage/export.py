@@ -1,82 +1,165 @@
-"""Writes what people agreed to have trained on into an export folder; decides nothing about its quality."""
+"""Chooses what people agreed to have trained on and writes it into an export folder; judges no quality."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.chat.messages import MessageKind, Role
-from bot.errors import InputError
+from bot.chat.messages import ConversationKey, MessageKind, QuoteSource, Role
 from bot.storage.column_types import utc_now
 from bot.storage.consents import newest_consents
 from bot.storage.database import Database
-from bot.storage.encryption import MESSAGE_TEXT
-from bot.storage.feedback import current_votes
-from bot.storage.tables import Consent, Conversation, Generation, Message
+from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT
+from bot.storage.export_folder import Row, write_folder
+from bot.storage.feedback import votes_in_force
+from bot.storage.jobs import TrainingRule
+from bot.storage.tables import Consent, Conversation, Correction, Export, ExportedRow, Generation, Message, Person, Vote
 
-ROWS_FILE, MANIFEST_FILE, FORMAT = "rows.jsonl", "manifest.json", 1
+FORMAT = 2
 HISTORY_EXCHANGES = 10  # of a conversation, before what the reply answers
 
-Row = dict[str, Any]
+
+class Refusal(StrEnum):
+    """Why something is not in an export; the values are what its manifest says."""
+
+    NO_CONSENT = "its person does not consent now"
+    NO_CONSENT_THEN = "its person had not consented when it was written"
+    NOT_THERE = "the rules of its platform or place forbid it"
+    FIXED_REPLY = "a fixed reply to a crisis, an insult or a harmful request"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What an export folder holds: replies with what they answer, of how many people."""
+    """What an export folder holds: replies with what they answer, of how many people; and what was refused, and why.
 
+    Replies, votes and corrections are refused each for itself.
+    """
+
+    name: str
     rows: int
     people: int
+    refused: Mapping[str, int]
 
 
-async def export_rows(database: Database, out: Path) -> ExportSummary:
+@dataclass(slots=True)
+class _Found:
+    """Rows, whose part is in each, and what was refused."""
+
+    rows: list[Row] = field(default_factory=list)
+    parts: set[tuple[int, int]] = field(default_factory=set)  # message id, person id
+    refused: Counter[Refusal] = field(default_factory=Counter)
+
+
+async def export_rows(database: Database, out: Path, may_train: TrainingRule) -> ExportSummary:
     """Write `rows.jsonl`, a line for each reply, and `manifest.json`; the folder appears whole or not at all.
 
-    A reply counts when its person had agreed when they asked for it and agrees now, a vote when its person agrees now.
-    People stand in it under a pseudonym that another export does not repeat. Raises InputError when `out` is there and
-    not empty, or cannot be written.
+    A reply counts when its person had agreed when they asked for it and agrees now, and the rules of its place allow
+    it now too; a vote when its person agrees now; a correction as a reply does. People stand in it under a pseudonym
+    that another export does not repeat. Which messages and whose parts went into it stays in the database, so that the
+    export can be named when one of them is erased. Raises InputError when `out` is there and not empty, or cannot be
+    written.
     """
-    rows = [row async for row in _rows(database)]
-    summary = ExportSummary(len(rows), len({row["person"] for row in rows}))
-    manifest = {"format": FORMAT, "file": ROWS_FILE, **_counts(rows), "exported_at": utc_now().isoformat()}
-    manifest |= {"rows": summary.rows, "people": summary.people}
-    _write(out, rows, manifest)
-    return summary
-
-
-async def _rows(database: Database) -> AsyncIterator[Row]:
-    """The rows, oldest first; all of one state of the database."""
-    agreed = newest_consents().where(Consent.granted).with_only_columns(Consent.person_id)
-    eligible = (
-        select(Message, Conversation.person_id, Generation.model_name, Generation.model_sha256)
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .outerjoin(Generation, Generation.message_id == Message.id)
-        .where(Message.train_eligible, Message.text != "", Conversation.person_id.in_(agreed))
-        .order_by(Message.conversation_id, Message.id)
-    )
-    votes = current_votes()
-    counted = select(votes.c.message_id, votes.c.value).where(votes.c.person_id.in_(agreed))
-    salt = secrets.token_bytes(32)
+    name = uuid4().hex
     async with database.read() as session:
-        found = (await session.execute(eligible)).all()
-        given = (await session.execute(counted)).all()
-    up = Counter(message_id for message_id, value in given if value > 0)
-    down = Counter(message_id for message_id, value in given if value < 0)
-    texts = {message.id: database.cipher.unseal(message.text, MESSAGE_TEXT) for message, *_ in found}
+        found = await _find(session, database, may_train)
+    people = {row["person"] for row in found.rows}
+    refused = {str(reason): count for reason, count in sorted(found.refused.items())}
+    manifest = {
+        "format": FORMAT,
+        "export": name,
+        "exported_at": utc_now().isoformat(),
+        "rows": len(found.rows),
+        "people": len(people),
+        **_counts(found.rows),
+        "refused": refused,
+    }
+    folder = str(out.resolve())  # noqa: ASYNC240 - writing the export blocks as well, and nothing else runs beside it
+    with write_folder(out, found.rows, manifest):  # on record first: an export that nobody knows of must not appear
+        await _record(database, name, folder, found.parts)
+    return ExportSummary(name, len(found.rows), len(people), refused)
+
+
+async def _record(database: Database, name: str, folder: str, parts: set[tuple[int, int]]) -> None:
+    async with database.write() as session:
+        export = Export(name=name, folder=folder)
+        session.add(export)
+        await session.flush()
+        session.add_all(
+            ExportedRow(export_id=export.id, message_id=message_id, person_id=person_id)
+            for message_id, person_id in sorted(parts)
+        )
+
+
+async def _find(session: AsyncSession, database: Database, may_train: TrainingRule) -> _Found:
+    """The rows, oldest first; all of one state of the database."""
+    found, agreed = _Found(), await _agreed(session)
+    salt = secrets.token_bytes(32)
+
+    def pseudonym(person_id: int) -> str:
+        return hmac.new(salt, str(person_id).encode(), hashlib.sha256).hexdigest()[:16]
+
+    asked = select(Message, Conversation, Person.platform_user_id, Generation)
+    asked = asked.join(Conversation, Conversation.id == Message.conversation_id)
+    asked = asked.join(Person, Person.id == Conversation.person_id)
+    asked = asked.outerjoin(Generation, Generation.message_id == Message.id).where(Message.text != "")
+    told = (await session.execute(asked.order_by(Message.conversation_id, Message.id))).all()
+    texts: dict[int, str] = {}
+    replies = []
+    for message, place, user_id, generation in told:
+        key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
+        why_not = _why_not(message, agreed, place.person_id, may_train(key, message.kind, message.as_option))
+        if message.role is Role.ASSISTANT and why_not is None and generation and generation.source is QuoteSource.RULE:
+            why_not = Refusal.FIXED_REPLY
+        if why_not is None:
+            texts[message.id] = database.cipher.unseal(message.text, MESSAGE_TEXT)
+            replies.append((message, place, generation))
+        elif message.role is Role.ASSISTANT:
+            found.refused[why_not] += 1
+    votes = await _votes(session, agreed, found.refused)
+    corrections = await _corrections(session, database, agreed, may_train, found.refused)
+    for row, message, person_id in _rows(replies, texts):
+        row["person"] = pseudonym(person_id)
+        mine, better = votes.get(message.id, []), corrections.get(message.id, [])
+        row["votes"] = [_vote(vote, pseudonym) for vote in mine]
+        row["corrections"] = [{"person": pseudonym(who), "text": text} for who, text in better]
+        found.parts |= {(message.id, person_id), *((message.id, vote.person_id) for vote in mine)}
+        found.parts |= {(message.id, who) for who, _ in better}
+        found.rows.append(row)
+    return found
+
+
+async def _agreed(session: AsyncSession) -> set[int]:
+    now = newest_consents().where(Consent.granted).with_only_columns(Consent.person_id)
+    return set(await session.scalars(now))
+
+
+def _why_not(row: Message | Correction, agreed: set[int], person_id: int, allowed: bool) -> Refusal | None:
+    if not allowed:
+        return Refusal.NOT_THERE
+    if person_id not in agreed:
+        return Refusal.NO_CONSENT
+    return None if row.train_eligible else Refusal.NO_CONSENT_THEN
+
+
+def _rows(
+    replies: Sequence[tuple[Message, Conversation, Generation | None]], texts: Mapping[int, str]
+) -> Iterator[tuple[Row, Message, int]]:
+    """A row for each reply to something that is there too, with its message and whose conversation it is."""
     said: dict[int, list[tuple[int, list[Row]]]] = {}  # what was asked and answered so far, by conversation
-    for message, person_id, model_name, model_sha256 in found:
+    for message, place, generation in replies:
         asked_id = message.parent_id
-        if message.role is not Role.ASSISTANT or asked_id not in texts:
+        if message.role is not Role.ASSISTANT or asked_id is None or asked_id not in texts:
             continue
         exchange = [_turn(Role.USER, texts[asked_id]), _turn(Role.ASSISTANT, texts[message.id])]
         earlier: list[Row] = []
@@ -86,49 +169,71 @@ async def _rows(database: Database) -> AsyncIterator[Row]:
             for before_id, turns in exchanges[-HISTORY_EXCHANGES:]:
                 earlier += turns if before_id < asked_id else []
             exchanges.append((asked_id, exchange))
-        yield {
+        row: Row = {
             "id": message.id,
             "kind": str(message.kind),
-            "person": hmac.new(salt, str(person_id).encode(), hashlib.sha256).hexdigest()[:16],
             "messages": [*earlier, *exchange],
-            "votes_up": up[message.id],
-            "votes_down": down[message.id],
-            "model": model_name or "",
-            "model_sha256": model_sha256 or "",
+            "model": generation.model_name if generation else "",
+            "model_sha256": generation.model_sha256 if generation else "",
             "written_at": message.created_at.isoformat(),
         }
+        yield row, message, place.person_id
+
+
+async def _votes(session: AsyncSession, agreed: set[int], refused: Counter[Refusal]) -> dict[int, list[Vote]]:
+    """By reply, the votes in force of the people who agree now."""
+    votes: dict[int, list[Vote]] = {}
+    for vote in await session.scalars(votes_in_force().order_by(Vote.id)):
+        if vote.person_id in agreed:
+            votes.setdefault(vote.message_id, []).append(vote)
+        else:
+            refused[Refusal.NO_CONSENT] += 1
+    return votes
+
+
+async def _corrections(
+    session: AsyncSession, database: Database, agreed: set[int], may_train: TrainingRule, refused: Counter[Refusal]
+) -> dict[int, list[tuple[int, str]]]:
+    """By reply, each person's newest correction that may be trained on."""
+    found = select(Correction, Message.kind, Conversation, Person.platform_user_id)
+    found = found.join(Message, Message.id == Correction.message_id)
+    found = found.join(Conversation, Conversation.id == Message.conversation_id)
+    found = found.join(Person, Person.id == Correction.person_id).order_by(Correction.id)
+    newest: dict[tuple[int, int], str] = {}
+    for correction, kind, place, user_id in (await session.execute(found)).all():
+        key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
+        allowed = may_train(key, kind, correction.as_option)
+        why_not = _why_not(correction, agreed, correction.person_id, allowed)
+        if why_not is None:
+            text = database.cipher.unseal(correction.text, CORRECTION_TEXT)
+            newest[correction.message_id, correction.person_id] = text
+        else:
+            refused[why_not] += 1
+    by_reply: dict[int, list[tuple[int, str]]] = {}
+    for (message_id, person_id), text in newest.items():
+        by_reply.setdefault(message_id, []).append((person_id, text))
+    return by_reply
+
+
+def _vote(vote: Vote, pseudonym: Any) -> Row:
+    return {
+        "person": pseudonym(vote.person_id),
+        "value": vote.value,
+        "source": str(vote.source),
+        "complaint": str(vote.complaint) if vote.complaint else "",
+        "at": vote.created_at.isoformat(),
+    }
 
 
 def _turn(role: Role, text: str) -> Row:
     return {"role": str(role), "content": text}
 
 
-def _counts(rows: list[Row]) -> Row:
+def _counts(rows: Sequence[Row]) -> Row:
     kinds = Counter(row["kind"] for row in rows)
     return {
         "quotes": kinds[MessageKind.QUOTE],
         "replies": kinds[MessageKind.CHAT],
-        "with_votes": sum(bool(row["votes_up"] or row["votes_down"]) for row in rows),
+        "with_votes": sum(bool(row["votes"]) for row in rows),
+        "with_corrections": sum(bool(row["corrections"]) for row in rows),
     }
-
-
-def _write(out: Path, rows: list[Row], manifest: Row) -> None:
-    try:
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            raise InputError(f"{out} is there and not empty: name a folder that is new or empty.")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))  # its owner alone may read it
-        try:
-            with (work / ROWS_FILE).open("w", encoding="utf-8") as file:
-                file.writelines(_lines(rows))
-            (work / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-            work.replace(out)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"The export cannot be written to {out}: {error.strerror or error}.") from error
-
-
-def _lines(rows: list[Row]) -> Iterator[str]:
-    for row in rows:
-        yield json.dumps(row, ensure_ascii=False) + "\n"

@@ -112,6 +112,7 @@ class SqlFeedback(Feedback):
             assert kind is not None  # the voter's message is there
             eligible = self._may_train(key, kind, as_option) and await consents(session, person_id)
             correction = Correction(person_id=person_id, message_id=message_id, text=sealed, train_eligible=eligible)
+            correction.as_option = as_option
             session.add(correction)
 
 

@@ -91,6 +91,7 @@ class SqlJobLedger(JobLedger, Unfinished):
         may_train = self._may_train(key, kind, origin.as_option)
         eligible = may_train and await consents(session, conversation.person_id)
         message = self._message(Role.USER, kind, text, conversation.id, train_eligible=eligible)
+        message.as_option = origin.as_option
         if kind is MessageKind.QUOTE:
             message.keyword_digest = keyword_digest(self._database.cipher, text)
         session.add(message)
@@ -119,6 +120,7 @@ class SqlJobLedger(JobLedger, Unfinished):
             reply = self._message(
                 Role.ASSISTANT, job.kind, text, job.conversation_id, asked.id, train_eligible=asked.train_eligible
             )
+            reply.as_option = asked.as_option
             session.add(reply)
             await session.flush()
             job.reply_message_id = reply.id

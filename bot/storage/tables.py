@@ -114,6 +114,7 @@ class Message(Table):
     kind: Mapped[MessageKind]
     text: Mapped[str]  # as TextCipher.seal gave it
     keyword_digest: Mapped[str | None]  # of a request for a quote: the keyword, as the quote pool compares it
+    as_option: Mapped[bool] = mapped_column(default=False)  # typed as the option of a command
     train_eligible: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -172,6 +173,7 @@ class Correction(Table):
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
     text: Mapped[str]  # as TextCipher.seal gave it
+    as_option: Mapped[bool] = mapped_column(default=False)
     train_eligible: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 

@@ -1,4 +1,4 @@
-"""What the loop from votes to a better model needs: weak votes, and which rows went into which export."""
+"""What the loop from votes to a better model needs: weak votes, how a text was given, and which rows went into which export."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ WEAK = ("retry", "share", "favorite")
 
 def upgrade() -> None:
     _allow(*SPOKEN, *WEAK)
+    for table in ("messages", "corrections"):
+        # Of what is there already nobody knows: it counts as a message, for which the rules are the stricter ones.
+        with op.batch_alter_table(table) as altered:
+            altered.add_column(sa.Column("as_option", sa.Boolean(), nullable=False, server_default=sa.false()))
+        with op.batch_alter_table(table) as altered:
+            altered.alter_column("as_option", server_default=None)
     op.create_table(
         "exports",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -41,6 +47,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("exported_rows")
     op.drop_table("exports")
+    for table in ("messages", "corrections"):
+        with op.batch_alter_table(table) as altered:
+            altered.drop_column("as_option")
     names = ", ".join(f"'{source}'" for source in WEAK)
     op.execute(sa.text(f"DELETE FROM feedback WHERE source IN ({names})"))
     _allow(*SPOKEN)

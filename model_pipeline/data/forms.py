@@ -24,6 +24,8 @@ _NEEDED: dict[Form, tuple[tuple[str, ...], ...]] = {  # one column of each group
     Form.EXPORT: (("id",), ("kind",), ("person",), ("messages",)),
 }
 
+WEAK_VOTES = ("retry", "share", "favorite")  # of an export: what a person did, and did not say
+
 
 def check_columns(rows: Sequence[SourceRow], form: Form, name: str) -> None:
     """Raises `InputInvalid` if no row of the source `name` has a column that its form needs."""
@@ -96,7 +98,7 @@ def _conversation(origin: str, messages: tuple[Message, ...]) -> Item:
 
 def _export(row: SourceRow, origin: str) -> Item:
     """A reply with what was said before it; `conversation` is its own id until rows are put together."""
-    if _votes(row, "votes_down") > _votes(row, "votes_up"):
+    if _spoken_votes(row) < 0:
         raise Unusable("voted down")
     person, kind, messages = str(row.get("person") or ""), row.get("kind"), read_turns(row.get("messages"))
     if kind == "quote":
@@ -118,9 +120,15 @@ def _unicode(item: Item) -> Item:
     return item
 
 
-def _votes(row: SourceRow, column: str) -> int:
-    votes = row.get(column)
-    return votes if isinstance(votes, int) else 0
+def _spoken_votes(row: SourceRow) -> int:
+    """The sum of what people said; what they did with a reply says too little to leave it out."""
+    votes = row.get("votes")
+    values = [
+        vote.get("value")
+        for vote in (votes if isinstance(votes, list) else [])
+        if isinstance(vote, dict) and vote.get("source") not in WEAK_VOTES
+    ]
+    return sum(value for value in values if isinstance(value, int))
 
 
 def _in_conversations(items: Sequence[Item]) -> list[Item]:

@@ -18,7 +18,7 @@ from model_pipeline.recipe import Form, Source
 
 PACKAGE_DATA = Path(str(files("model_pipeline") / "data"))
 PACKAGE_DATA_LICENSE = "CC0-1.0"
-_EXPORT_ROWS, _EXPORT_MANIFEST, _EXPORT_FORMAT = "rows.jsonl", "manifest.json", 1
+_EXPORT_ROWS, _EXPORT_MANIFEST, _EXPORT_FORMAT = "rows.jsonl", "manifest.json", 2
 _SAVED = ("state.json", "dataset_dict.json")  # one of them is in every folder of `save_to_disk`
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -33,6 +33,7 @@ class SourceFacts:
     license: str
     rows: int
     sha256: str  # of the rows as JSON, so that a copy in another format has the same
+    export: str = ""  # the name that the bot's database knows an export by
 
 
 def read_source(source: Source) -> list[dict[str, Any]]:
@@ -50,13 +51,14 @@ def read_source(source: Source) -> list[dict[str, Any]]:
 
 def describe_source(source: Source, rows: Sequence[dict[str, Any]]) -> SourceFacts:
     """What the dataset card says about a source and its rows. Raises `InputInvalid` where the Hub cannot be asked."""
-    revision, license_ = "", ""
+    revision, license_, export = "", "", ""
     if source.hub:
         facts = hugging_face.hub_facts(source.hub, source.revision)
         revision, license_ = facts.revision, facts.license
     else:
-        license_ = _license_of(find_path(source.path))
-    return SourceFacts(name_of(source), source.form, revision, license_, len(rows), _sha256(rows))
+        path = find_path(source.path)
+        license_, export = _license_of(path), _export_manifest(path)["export"] if source.form is Form.EXPORT else ""
+    return SourceFacts(name_of(source), source.form, revision, license_, len(rows), _sha256(rows), export)
 
 
 def read_lines(path: str) -> list[str]:
@@ -92,7 +94,7 @@ def _read_path(path: Path, source: Source) -> list[dict[str, Any]]:
     if partial := next(path.rglob("*.incomplete"), None):
         raise InputInvalid(f"The download into {path} is not finished ({partial.name} is there); download it again.")
     if source.form is Form.EXPORT:
-        _check_export(path)
+        _export_manifest(path)
         return _read_file(path / _EXPORT_ROWS)
     if any((path / name).is_file() for name in _SAVED):
         return hugging_face.read_saved(path, source.split)
@@ -124,14 +126,17 @@ def _files_of_split(folder: Path, split: str) -> list[Path]:
     return named or there
 
 
-def _check_export(folder: Path) -> None:
+def _export_manifest(folder: Path) -> dict[str, Any]:
+    """Of an export folder, with its format and name checked."""
     path = folder / _EXPORT_MANIFEST
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found, name = manifest["format"], manifest.get("export")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputInvalid(f"{folder} is no export: {path.name} is missing or broken; make it again.") from error
-    if found != _EXPORT_FORMAT:
+    if found != _EXPORT_FORMAT or not isinstance(name, str) or not name:
         raise InputInvalid(f"{folder} is an export of format {found!r}; this version reads format {_EXPORT_FORMAT}.")
+    return manifest
 
 
 def _license_of(path: Path) -> str:

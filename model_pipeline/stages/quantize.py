@@ -212,7 +212,9 @@ def _base(recipe: Recipe) -> str:
 def _lineage(run: Run) -> dict[str, object]:
     prepared, trained = run.manifest(Stage.PREPARE)["files"], run.figures(Stage.FINE_TUNE)
     known = {key: trained[key] for key in TRAINING_FIGURES if key in trained}
+    exports = [source["export"] for source in run.figures(Stage.PREPARE)["sources"] if source.get("export")]
     return {
+        **({"exports": exports} if exports else {}),  # the bot finds what a forgotten person is part of by them
         "recipe": run.recipe.name,
         "recipe_sha256": sha256(run.folder / RECIPE_FILE),
         "smoke": run.recipe.smoke,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.chat.messages import MessageKind, Platform, Vote, VoteSource
+from bot.chat.messages import ConversationKey, MessageKind, Origin, Platform, QuoteSource, Vote, VoteSource
 from bot.chat.ports import PooledQuote
 from bot.errors import InputError
 from bot.storage.export import export_rows
-from bot.storage.jobs import SqlJobLedger
+from bot.storage.jobs import SqlJobLedger, never
+from bot.storage.lineage import stale_exports
 from bot.storage.statistics import collect
 from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk
 
@@ -57,8 +59,16 @@ async def test_who_comes_back_begins_anew(stores: Stores) -> None:
     assert [m.text for m in await stores.conversations.history(ADA, 10)] == ["after", "after"]
 
 
+def anywhere(key: ConversationKey, kind: MessageKind, as_option: bool) -> bool:
+    return True
+
+
+def votes_of(row: dict[str, Any]) -> list[tuple[int, str]]:
+    return [(vote["value"], vote["source"]) for vote in row["votes"]]
+
+
 async def exported(stores: Stores, out: Path) -> list[dict[str, Any]]:
-    await export_rows(stores.database, out)
+    await export_rows(stores.database, out, anywhere)
     return [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
 
 
@@ -74,7 +84,7 @@ async def test_only_what_was_said_under_consent_is_exported(stores: Stores, tmp_
         [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}],
         [{"role": "user", "content": "courage"}, {"role": "assistant", "content": "Courage is a habit."}],
     ]
-    assert [(row["kind"], row["votes_up"], row["votes_down"]) for row in rows] == [("chat", 1, 0), ("quote", 0, 0)]
+    assert [(row["kind"], votes_of(row)) for row in rows] == [("chat", [(1, "button")]), ("quote", [])]
     text = (tmp_path / "out" / "rows.jsonl").read_text()
     assert "ada" not in text and "lobby" not in text
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
@@ -120,9 +130,9 @@ async def test_votes_of_people_who_did_not_agree_are_not_exported(stores: Stores
     reply = await stores.say(ADA, "hello", "hi")
     await stores.feedback.add_vote(ADA, reply, Vote.UP, VoteSource.BUTTON)
     await stores.feedback.add_vote(BOB, reply, Vote.DOWN, VoteSource.BUTTON)
-    assert [(row["votes_up"], row["votes_down"]) for row in await exported(stores, tmp_path / "one")] == [(1, 0)]
+    assert [votes_of(row) for row in await exported(stores, tmp_path / "one")] == [[(1, "button")]]
     await stores.consents.record(BOB.platform, BOB.user_id, "v1", True)
-    assert [(row["votes_up"], row["votes_down"]) for row in await exported(stores, tmp_path / "two")] == [(1, 1)]
+    assert [votes_of(row) for row in await exported(stores, tmp_path / "two")] == [[(1, "button"), (-1, "button")]]
 
 
 async def test_places_that_are_not_for_training_are_not_exported(stores: Stores, tmp_path: Path) -> None:
@@ -147,10 +157,94 @@ async def test_an_export_never_overwrites(stores: Stores, tmp_path: Path) -> Non
     await exported(stores, tmp_path / "out")  # an empty folder is as good as none
     before = (tmp_path / "out" / "manifest.json").read_bytes()
     with pytest.raises(InputError, match="not empty"):
-        await export_rows(stores.database, tmp_path / "out")
+        await export_rows(stores.database, tmp_path / "out", anywhere)
     (tmp_path / "file").write_text("mine")
     for wrong in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
         with pytest.raises(InputError):
-            await export_rows(stores.database, wrong)
+            await export_rows(stores.database, wrong, anywhere)
     assert (tmp_path / "out" / "manifest.json").read_bytes() == before
     assert sorted(entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")) == []
+
+
+async def test_what_is_refused_is_counted_by_reason(stores: Stores, tmp_path: Path) -> None:
+    await stores.say(ADA, "before consent", "no")
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    kept = await stores.say(ADA, "hello", "hi")
+    reply = await stores.say(BOB, "never asked", "no")
+    await stores.feedback.add_vote(BOB, kept, Vote.DOWN, VoteSource.BUTTON)
+    await stores.feedback.correct(BOB, reply, "say it so", as_option=True)
+    summary = await export_rows(stores.database, tmp_path / "out", anywhere)
+    assert summary.rows == 1 and summary.refused == {
+        "its person does not consent now": 3,
+        "its person had not consented when it was written": 1,
+    }
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["refused"] == summary.refused
+
+
+async def test_the_rules_of_the_place_are_asked_again_at_the_export(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.say(ADA, "hello", "hi")
+    refused = await export_rows(stores.database, tmp_path / "never", never)
+    assert (refused.rows, refused.refused) == (0, {"the rules of its platform or place forbid it": 1})
+    by_option = SqlJobLedger(stores.database, anywhere)
+    job = await by_option.accept(ADA, MessageKind.QUOTE, "tea", origin=Origin(as_option=True))
+    await by_option.start(job.job_id)
+    await by_option.complete(job.job_id, "Tea waits.", RECORD)
+
+    def options_only(key: ConversationKey, kind: MessageKind, as_option: bool) -> bool:
+        return as_option
+
+    found = await export_rows(stores.database, tmp_path / "options", options_only)
+    assert (found.rows, sum(found.refused.values())) == (1, 1)
+
+
+async def test_a_fixed_reply_is_never_exported(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    job = await stores.jobs.accept(ADA, MessageKind.CHAT, "you are stupid")
+    await stores.jobs.start(job.job_id)
+    await stores.jobs.complete(job.job_id, "Let us be kind.", replace(RECORD, source=QuoteSource.RULE))
+    summary = await export_rows(stores.database, tmp_path / "out", anywhere)
+    assert summary.rows == 0 and list(summary.refused.values()) == [1]
+
+
+async def test_corrections_and_weak_votes_are_exported_with_their_source(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    reply = await stores.say(ADA, "hello", "hi")
+    await stores.feedback.correct(ADA, reply, "hello there", as_option=True)
+    await stores.feedback.correct(ADA, reply, "good morning", as_option=True)
+    await stores.feedback.add_vote(ADA, reply, Vote.UP, VoteSource.BUTTON)
+    await stores.feedback.add_vote(ADA, reply, Vote.DOWN, VoteSource.REACTION)
+    await stores.feedback.toggle_favorite(ADA, reply)
+    (row,) = await exported(stores, tmp_path / "out")
+    assert row["corrections"] == [{"person": row["person"], "text": "good morning"}]
+    assert votes_of(row) == [(-1, "reaction"), (1, "favorite")]
+
+
+async def test_exports_that_hold_something_of_forgotten_people_are_named(stores: Stores, tmp_path: Path) -> None:
+    for person in (ADA, BOB):
+        await stores.consents.record(person.platform, person.user_id, "v1", True)
+    reply = await stores.say(ADA, "hello", "hi")
+    await stores.say(ADA, "more", "and more")
+    first = await export_rows(stores.database, tmp_path / "first", anywhere)
+    await stores.feedback.add_vote(BOB, reply, Vote.UP, VoteSource.BUTTON)
+    second = await export_rows(stores.database, tmp_path / "second", anywhere)
+    assert await stale_exports(stores.database) == []
+    await stores.people.forget(BOB.platform, BOB.user_id)
+    (stale,) = await stale_exports(stores.database)
+    assert (stale.name, stale.folder, stale.rows) == (second.name, str(tmp_path / "second"), 1)
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    found = await stale_exports(stores.database)
+    assert [(one.name, one.rows) for one in found] == [(first.name, 2), (second.name, 2)]
+    after = await export_rows(stores.database, tmp_path / "after", anywhere)
+    assert after.rows == 0
+
+
+async def test_an_export_that_cannot_be_written_is_not_on_record(stores: Stores, tmp_path: Path) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.say(ADA, "hello", "hi")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError):
+        await export_rows(stores.database, tmp_path / "file", anywhere)
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    assert await stale_exports(stores.database) == []

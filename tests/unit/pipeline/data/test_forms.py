@@ -35,8 +35,12 @@ def reason(form: Form, row: dict[str, Any]) -> str:
     return dropped[0].reason
 
 
+def votes(*values: int, source: str = "button") -> list[dict[str, Any]]:
+    return [{"person": f"v{n}", "value": value, "source": source} for n, value in enumerate(values)]
+
+
 def exported(**changes: Any) -> dict[str, Any]:
-    row = {"id": 7, "kind": "chat", "person": "p1", "messages": EXCHANGE, "votes_up": 0, "votes_down": 0}
+    row = {"id": 7, "kind": "chat", "person": "p1", "messages": EXCHANGE, "votes": []}
     return row | changes
 
 
@@ -83,7 +87,7 @@ def test_exported_rows_of_one_conversation_are_known_as_such_and_teach_one_reply
         (Form.ALPACA, {"instruction": "Add.", "output": None}, "no output"),
         (Form.SHAREGPT, {"conversations": [{"from": "gpt", "value": "Hi"}]}, "turns in a broken order"),
         (Form.MESSAGES, {"messages": None}, "no list of turns"),
-        (Form.EXPORT, exported(votes_down=1), "voted down"),
+        (Form.EXPORT, exported(votes=votes(-1)), "voted down"),
         (Form.EXPORT, exported(kind="song"), "neither a quote nor a chat"),
         (Form.EXPORT, exported(messages=[]), "no reply"),
     ],
@@ -92,8 +96,13 @@ def test_a_row_that_teaches_nothing_is_dropped_with_its_reason(form: Form, row: 
     assert reason(form, row) == said
 
 
+def test_what_people_did_with_a_reply_does_not_outvote_what_they_said() -> None:
+    given = votes(1) + votes(-1, -1, source="retry")
+    assert only_item(Form.EXPORT, exported(votes=given)).person == "p1"
+
+
 def test_votes_for_it_keep_a_reply_that_others_voted_down() -> None:
-    assert only_item(Form.EXPORT, exported(votes_up=2, votes_down=2)).person == "p1"
+    assert only_item(Form.EXPORT, exported(votes=votes(1, 1, -1, -1))).person == "p1"
 
 
 def test_the_same_conversation_has_the_same_name_in_every_form() -> None:

@@ -65,13 +65,18 @@ def test_the_hash_follows_the_content_and_not_the_order_of_keys(tmp_path: Path) 
 def test_an_export_folder_is_read(tmp_path: Path) -> None:
     row = {"id": 1, "kind": "chat", "person": "p", "messages": []}
     write(tmp_path / "rows.jsonl", row)
-    (tmp_path / "manifest.json").write_text('{"format": 1}')
+    (tmp_path / "manifest.json").write_text('{"format": 2, "export": "abc"}')
     assert read_source(Source(form=Form.EXPORT, path=str(tmp_path))) == [row]
 
 
 @pytest.mark.parametrize(
     ("manifest", "said"),
-    [('{"format": 2}', "format 2; this version reads format 1"), ("[", "is no export"), ("[]", "is no")],
+    [
+        ('{"format": 1}', "format 1; this version reads format 2"),
+        ('{"format": 2}', "format 2"),
+        ("[", "is no export"),
+        ("[]", "is no"),
+    ],
 )
 def test_an_export_of_another_format_is_refused(manifest: str, said: str, tmp_path: Path) -> None:
     write(tmp_path / "rows.jsonl", ROW)

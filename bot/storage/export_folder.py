@@ -1,0 +1,42 @@
+"""Writes the folder of an export, whole or not at all; knows no database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.errors import InputError
+
+ROWS_FILE, MANIFEST_FILE = "rows.jsonl", "manifest.json"
+
+Row = dict[str, Any]
+
+
+@contextmanager
+def write_folder(out: Path, rows: Sequence[Row], manifest: Mapping[str, Any]) -> Iterator[None]:
+    """Write the files; the folder appears after what is done inside `with`, unless that fails.
+
+    Its owner alone may read it. Raises InputError when `out` is there and not empty, or cannot be written.
+    """
+    try:
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise InputError(f"{out} is there and not empty: name a folder that is new or empty.")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+            (work / ROWS_FILE).write_bytes(content)
+            facts = {"file": ROWS_FILE, "sha256": hashlib.sha256(content).hexdigest(), **manifest}
+            (work / MANIFEST_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+            yield
+            work.replace(out)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"The export cannot be written to {out}: {error.strerror or error}.") from error
