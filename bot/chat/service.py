@@ -181,6 +181,18 @@ class ChatService:
         """Take back a vote if it is the one in force; False if not."""
         return await self._stores.feedback.withdraw_vote(key, message_id, vote, source)
 
+    async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:
+        """Make the reply one of the person's favourites, or none any more; is it one now? Raises as `vote`."""
+        return await self._stores.feedback.toggle_favorite(key, message_id)
+
+    async def share(self, key: ConversationKey, message_id: int) -> str:
+        """The text of a reply that the person passes on, which is noted. Raises InputError as `vote`."""
+        return await self._stores.feedback.share(key, message_id)
+
+    async def favorites(self, key: ConversationKey, limit: int) -> Sequence[str]:
+        """The person's newest favourites, from all of their chats on the platform."""
+        return await self._stores.feedback.favorites(key.platform, key.user_id, limit)
+
     async def complain(self, key: ConversationKey, complaint: Complaint, source: VoteSource, message_id: int) -> None:
         """Record a bad vote that says what was wrong. Raises InputError as `vote`."""
         await self._stores.feedback.complain(key, message_id, complaint, source)

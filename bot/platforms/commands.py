@@ -28,6 +28,7 @@ class Action(StrEnum):
     CONSENT = "consent"
     MYDATA = "mydata"
     FORGET = "forget"
+    FAVORITES = "favorites"
     STATS = "stats"
     MODEL = "model"
     ANNOUNCE = "announce"

@@ -47,7 +47,7 @@ class Delivery:
         `posts` are the messages that its progress was shown in, if this process has shown any.
         """
         posts = posts or Posts(self._outlet, self._outbox, reply.job, address)
-        buttons = reply_buttons(address.texts, reply.reply_id, reply.job.job_id)
+        buttons = reply_buttons(address.texts, reply.reply_id, reply.job.job_id, reply.job.kind)
         pause_s, defects = self._first_pause_s, 0
         while True:
             try:

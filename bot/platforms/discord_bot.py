@@ -380,6 +380,8 @@ async def _respond(interaction: discord.Interaction, pressed: Pressed, data: str
         await interaction.response.edit_message(content=pressed.notice, view=None)
     elif data.startswith(f"{Press.STOP}:") and pressed.notice == texts(STOPPED):
         await interaction.response.defer()  # the message itself says so
+    elif pressed.shared:
+        await interaction.response.send_message(pressed.shared, allowed_mentions=discord.AllowedMentions.none())
     else:
         await interaction.response.send_message(pressed.notice, ephemeral=True)
 

@@ -58,7 +58,7 @@ def said(name: str) -> locale_str:
 def add_commands(tree: app_commands.CommandTree[discord.Client], bot: Commanded) -> None:
     """Put all commands on the tree, usable in servers, in private, and by whoever installed the bot for themselves."""
     _add_requests(tree, bot)
-    for action in (Action.NEW, Action.HELP, Action.PRIVACY, Action.STATS):
+    for action in (Action.NEW, Action.HELP, Action.PRIVACY, Action.FAVORITES, Action.STATS):
         tree.add_command(_plain(bot, action))
     for action, words in (
         (Action.CONSENT, ("on", "off")),

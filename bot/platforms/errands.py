@@ -18,6 +18,7 @@ from bot.platforms.commands import Action, Command
 from bot.platforms.incoming import Incoming
 from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP
 
+_FAVORITES = 10
 TERMS_VERSION = "2026-11"  # of what `consent-given` and `privacy` say; a new wording is a new version
 
 
@@ -115,6 +116,8 @@ class Errands:
             case Action.BAD:
                 await self._service.vote(incoming.key, Vote.DOWN, VoteSource.COMMAND)
                 return Outcome(texts(THANKS_DOWN))
+            case Action.FAVORITES:
+                return Outcome(await self._favorites(incoming, texts))
             case Action.CANCEL:
                 return Outcome(self._cancel(incoming, texts))
             case Action.PRIVACY:
@@ -170,6 +173,12 @@ class Errands:
         counts = {"messages": found.messages, "replies": found.replies, "votes": found.votes}
         consents = "yes" if found.consents else "no"
         return Outcome(texts("mydata", **counts, corrections=found.corrections, consents=consents))
+
+    async def _favorites(self, incoming: Incoming, texts: Texts) -> str:
+        kept = await self._service.favorites(incoming.key, _FAVORITES)
+        if not kept:
+            return texts("favorites-none")
+        return "\n".join([texts("favorites", count=len(kept)), *(f"⭐ {' '.join(quote.split())}" for quote in kept)])
 
     async def _forget(self, incoming: Incoming, texts: Texts) -> str:
         user_id = incoming.key.user_id

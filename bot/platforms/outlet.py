@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from bot.chat.messages import MessageKind
 from bot.chat.ports import Place
 from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
@@ -45,6 +46,8 @@ class Press(StrEnum):
     STOP = "stop"
     WHY = "why"
     BETTER = "better"
+    KEEP = "keep"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,16 @@ class Button:
     data: str
 
 
-def reply_buttons(texts: Texts, reply_id: int, job_id: int) -> list[Button]:
-    """What stands under a finished reply."""
-    return [
+def reply_buttons(texts: Texts, reply_id: int, job_id: int, kind: MessageKind) -> list[Button]:
+    """What stands under a finished reply; a quote can be kept and passed on too."""
+    buttons = [
         Button(texts("button-good"), f"{Press.GOOD}:{reply_id}"),
         Button(texts("button-bad"), f"{Press.BAD}:{reply_id}"),
         *again_button(texts, job_id),
     ]
+    if kind is MessageKind.QUOTE:
+        buttons += [Button(texts(f"button-{what}"), f"{what}:{reply_id}") for what in (Press.KEEP, Press.SHARE)]
+    return buttons
 
 
 def again_button(texts: Texts, job_id: int) -> list[Button]:

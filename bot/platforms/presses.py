@@ -33,13 +33,14 @@ class FollowUp(StrEnum):
 class Pressed:
     """What came of a press: a notice for the person, and a question or a new request that follows.
 
-    `reply_id` is the reply that a question is about.
+    `reply_id` is the reply that a question is about; `shared` is a quote to be said in the chat, for all.
     """
 
     notice: str
     follow_up: FollowUp | None = None
     reply_id: int = 0
     job: AcceptedJob | None = None
+    shared: str = ""
 
 
 class Presses:
@@ -80,6 +81,11 @@ class Presses:
         if what is Press.BETTER:
             _check_voter(incoming.key, more)
             return Pressed("", FollowUp.BETTER, number)
+        if what is Press.KEEP:
+            kept = await self._service.toggle_favorite(incoming.key, number)
+            return Pressed(texts("kept" if kept else "kept-no-more"))
+        if what is Press.SHARE:
+            return Pressed(texts("shared"), shared=await self._service.share(incoming.key, number))
         if what is Press.WHY:
             return await self._complain(incoming.key, number, more, texts)
         return await self._vote(incoming.key, number, Vote.UP if what is Press.GOOD else Vote.DOWN, texts)

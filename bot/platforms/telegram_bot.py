@@ -64,6 +64,7 @@ _MENU = (
     Action.CANCEL,
     Action.HELP,
     Action.PRIVACY,
+    Action.FAVORITES,
     Action.CONSENT,
     Action.MYDATA,
     Action.FORGET,
@@ -240,6 +241,8 @@ class TelegramBot:
         spawn(self._toast(query, pressed.notice), "the notice of a button")
         if (query.data or "").startswith("why:"):
             spawn(self._end_question(query, incoming.address, pressed.notice), "the end of a question")
+        elif pressed.shared:
+            spawn(self._share(incoming.address, pressed.shared), "a quote that is shared")
         elif pressed.follow_up is not None:
             spawn(self._follow_up(incoming.address, pressed), "the question after a button")
 
@@ -255,6 +258,9 @@ class TelegramBot:
             return
         with suppress(ChatCooldown, ChatGone, ChatUnreachable):
             await self._outlet.ask(address, texts("ask-better", reply=str(pressed.reply_id)))
+
+    async def _share(self, address: Address, quote: str) -> None:
+        await self._desk.answering.delivery.say(address, quote)
 
     async def _end_question(self, query: CallbackQuery, address: Address, text: str) -> None:
         if query.message is not None:

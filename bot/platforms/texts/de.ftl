@@ -25,11 +25,22 @@ button-repeats = wiederholt sich
 button-unkind = unfreundlich oder gefährlich
 button-other = etwas anderes
 button-better = ✏️ besser sagen
+button-keep = ⭐
+button-share = ↗
 better-title = Besser sagen
 better-label = Was hättest du lieber gelesen?
 
 voted-up = Danke, als gut vermerkt.
 voted-down = Danke, als schlecht vermerkt.
+kept = Unter deinen Favoriten; /favorites zeigt sie, und der Knopf nimmt ihn wieder heraus.
+kept-no-more = Aus deinen Favoriten genommen.
+shared = Hier ist er, zum Weitergeben.
+favorites =
+    { $count ->
+        [one] Dein Favorit:
+       *[other] Deine neuesten Favoriten:
+    }
+favorites-none = Du hast noch keine Favoriten: drücke ⭐ unter einem Spruch.
 vote-withdrawn = Zurückgenommen; ein weiterer Druck stimmt wieder ab.
 ask-why = Danke, als schlecht vermerkt. Was war falsch?
 complained = Danke, das hilft.
@@ -45,6 +56,7 @@ help =
     /consent on, /consent off: ob deine Worte ein besseres Modell trainieren dürfen
     /mydata show, /mydata export: was ich über dich speichere
     /forget me: es löschen
+    /favorites: die Sprüche, die du mit ⭐ behalten hast
     Die Knöpfe unter einer Antwort und Reaktionen darauf sagen mir, ob sie gut war.
     Ein Spruch darf mit #short, #long, #calm oder #daring enden.
 help-operator =
@@ -66,6 +78,7 @@ command-mydata-show = zählen, was über dich gespeichert ist
 command-mydata-export = alles über dich Gespeicherte als Datei
 command-forget = löschen, was ich über dich speichere
 command-forget-me = alles löschen, was über dich gespeichert ist
+command-favorites = die Sprüche, die du behalten hast
 command-stats = was der Bot tut, für Betreiber
 command-model = die Modelle, für Betreiber
 command-model-list = die Modelle nennen

@@ -35,6 +35,8 @@ button-repeats = repeats itself
 button-unkind = unkind or unsafe
 button-other = something else
 button-better = ✏️ say it better
+button-keep = ⭐
+button-share = ↗
 better-title = Say it better
 better-label = What would you rather have read?
 
@@ -42,6 +44,15 @@ better-label = What would you rather have read?
 
 voted-up = Thank you, noted as good.
 voted-down = Thank you, noted as bad.
+kept = Kept among your favourites; /favorites lists them, and the button takes it out again.
+kept-no-more = Taken out of your favourites.
+shared = Here it is, to be passed on.
+favorites =
+    { $count ->
+        [one] Your favourite:
+       *[other] Your newest favourites:
+    }
+favorites-none = You have no favourites yet: press ⭐ under a quote.
 vote-withdrawn = Taken back; press again to vote.
 ask-why = Thank you, noted as bad. What was wrong?
 complained = Thank you, that helps.
@@ -59,6 +70,7 @@ help =
     /consent on, /consent off: whether your words may train a better model
     /mydata show, /mydata export: what I store about you
     /forget me: erase it
+    /favorites: the quotes that you kept with ⭐
     The buttons under a reply, and reactions to it, tell me whether it was good.
     A quote may end in #short, #long, #calm or #daring.
 help-operator =
@@ -80,6 +92,7 @@ command-mydata-show = count what is stored about you
 command-mydata-export = all that is stored about you, as a file
 command-forget = erase what I store about you
 command-forget-me = erase everything that is stored about you
+command-favorites = the quotes that you kept
 command-stats = what the bot does, for its operators
 command-model = the models, for operators
 command-model-list = list the models

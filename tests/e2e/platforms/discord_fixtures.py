@@ -17,7 +17,9 @@ from tests.servers.discord import LOADING, Channel, DiscordServer, Guild, Intera
 
 NUMBERS = count(1)
 GOOD, BAD, AGAIN, CANCEL = "👍 good", "👎 bad", "🔁 another", "✖ cancel"
+KEEP, SHARE = "⭐", "↗"
 BUTTONS = [GOOD, BAD, AGAIN]
+QUOTE_BUTTONS = [*BUTTONS, KEEP, SHARE]
 
 
 def settings_for(server: DiscordServer, folder: Path, **settings: str) -> dict[str, str]:
@@ -44,6 +46,11 @@ def ids(*named: Person | Channel | Guild) -> str:
 def buttons(message: Json) -> list[str]:
     """The labels of the buttons under a message."""
     return [button["label"] for row in message["components"] for button in row["components"]]
+
+
+def is_answer(message: Json) -> bool:
+    """It has the buttons of a finished reply, or those of a quote."""
+    return buttons(message) in (BUTTONS, QUOTE_BUTTONS)
 
 
 def is_finished(message: Json) -> bool:

@@ -11,14 +11,40 @@ import pytest
 import pytest_asyncio
 
 from bot.platforms.catalogue import Texts
-from tests.e2e.platforms.discord_fixtures import AGAIN, BAD, BUTTONS, CANCEL, GOOD, Scene, buttons, ids, served
+from tests.e2e.platforms.discord_fixtures import (
+    AGAIN,
+    BAD,
+    CANCEL,
+    GOOD,
+    KEEP,
+    QUOTE_BUTTONS,
+    SHARE,
+    Scene,
+    buttons,
+    ids,
+    is_answer,
+    served,
+)
 from tests.servers.discord import EPHEMERAL, DiscordServer, Json, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SAID = Texts("en")
 GERMAN = Texts("de")
-NAMES = {"quote", "chat", "new", "help", "privacy", "consent", "mydata", "forget", "stats", "model", "announce"}
+NAMES = {
+    "favorites",
+    "quote",
+    "chat",
+    "new",
+    "help",
+    "privacy",
+    "consent",
+    "mydata",
+    "forget",
+    "stats",
+    "model",
+    "announce",
+}
 BETTER, OFF_TOPIC = SAID("button-better"), SAID("button-off_topic")
 
 
@@ -68,7 +94,7 @@ async def test_every_command_is_offered_everywhere_and_in_both_languages(scene: 
 async def test_a_quote_is_given_in_the_channel_with_its_buttons(scene: Scene) -> None:
     ada, channel = scene.person(), scene.channel()
     shown = await scene.command(ada, channel, "quote", keyword="courage")
-    assert shown["content"] and buttons(shown) == BUTTONS and not shown["flags"] & EPHEMERAL
+    assert shown["content"] and buttons(shown) == QUOTE_BUTTONS and not shown["flags"] & EPHEMERAL
     assert [message["id"] for message in scene.server.messages(channel)] == [shown["id"]]
     assert scene.asked(ada) == [("quote", "courage", 0)]
 
@@ -85,7 +111,7 @@ async def test_a_style_shapes_the_quote(scene: Scene) -> None:
 async def test_a_private_quote_is_seen_by_nobody_else(scene: Scene) -> None:
     ada, channel = scene.person(), scene.channel()
     shown = await scene.command(ada, channel, "quote", keyword="doubt", private=True)
-    assert shown["content"] and buttons(shown) == BUTTONS and shown["flags"] & EPHEMERAL
+    assert shown["content"] and is_answer(shown) and shown["flags"] & EPHEMERAL
     assert scene.server.messages(channel) == [] and len(scene.server.ephemeral(ada)) == 1
     assert (await scene.press(ada, shown, GOOD))["content"] == SAID("voted-up")
     assert scene.votes(ada) == [(1, "button", None)]
@@ -111,7 +137,7 @@ async def test_a_chat_command_is_answered_and_goes_on(scene: Scene) -> None:
     ada, channel = scene.person(), scene.channel()
     for text in ("hello there", "and what then?"):
         shown = await scene.command(ada, channel, "chat", text=text)
-        assert shown["content"] and buttons(shown) == BUTTONS
+        assert shown["content"] and is_answer(shown)
     assert [text for _, text, _ in scene.asked(ada)] == ["hello there", "and what then?"]
     assert len(scene.bot.rows("SELECT id FROM conversations WHERE chat_id = ?", channel.id)) == 1
 
@@ -224,7 +250,7 @@ async def test_an_operator_changes_the_model_and_the_chats_that_want_to_know_are
 async def test_commands_work_in_private_and_in_threads(scene: Scene) -> None:
     ada = scene.person()
     for place in (scene.server.dm(ada), scene.server.thread(scene.channel(), "a thread")):
-        assert buttons(await scene.command(ada, place, "quote", keyword="travel")) == BUTTONS
+        assert is_answer(await scene.command(ada, place, "quote", keyword="travel"))
         assert (await scene.command(ada, place, "help"))["content"] == SAID("help").strip()
 
 
@@ -234,7 +260,7 @@ async def test_commands_work_in_private_and_in_threads(scene: Scene) -> None:
 async def test_a_mention_is_answered_with_a_reply(scene: Scene) -> None:
     ada, channel = scene.person(), scene.channel()
     shown = await scene.mention(ada, channel, "how are you?")
-    assert shown["content"] and buttons(shown) == BUTTONS
+    assert shown["content"] and is_answer(shown)
     assert [user["id"] for user in shown["mentions"]] == [ada.id] and not shown["mention_everyone"]
     assert channel.id in scene.server.typing
     assert scene.asked(ada) == [("chat", "how are you?", 0)]
@@ -244,7 +270,7 @@ async def test_a_reply_to_the_bot_goes_on_with_the_conversation(scene: Scene) ->
     ada, channel = scene.person(), scene.channel()
     first = await scene.mention(ada, channel, "tell me a story")
     asked = scene.server.say(ada, channel, "and then?", reply_to=first)
-    assert buttons(await scene.reply(channel, asked)) == BUTTONS
+    assert is_answer(await scene.reply(channel, asked))
     assert len(scene.bot.rows("SELECT id FROM conversations WHERE chat_id = ?", channel.id)) == 1
 
 
@@ -253,7 +279,7 @@ async def test_a_direct_message_needs_no_mention(scene: Scene) -> None:
     direct = scene.server.dm(ada)
     scene.server.say(ada, direct, "just us")
     [shown] = await scene.said(direct)
-    assert shown["content"] and buttons(shown) == BUTTONS and "message_reference" not in shown
+    assert shown["content"] and is_answer(shown) and "message_reference" not in shown
 
 
 async def test_a_thread_is_a_conversation_of_its_own(scene: Scene) -> None:
@@ -272,7 +298,7 @@ async def test_commands_typed_as_messages_are_understood(scene: Scene) -> None:
     direct = scene.server.dm(ada)
     scene.server.say(ada, direct, "/quote the sea #short")
     [quote] = await scene.said(direct)
-    assert buttons(quote) == BUTTONS and scene.asked(ada) == [("quote", "the sea", 0)]
+    assert is_answer(quote) and scene.asked(ada) == [("quote", "the sea", 0)]
     scene.server.say(ada, direct, "/help")
     assert (await scene.said(direct, 2))[1]["content"] == SAID("help").strip()
     scene.server.say(ada, direct, "/mydata export")
@@ -402,12 +428,26 @@ async def test_better_words_are_kept_beside_the_reply(scene: Scene) -> None:
     assert scene.bot.rows(query, ada.id) == [(better, shown["content"])]
 
 
+async def test_a_quote_is_kept_listed_and_shared(scene: Scene) -> None:
+    ada, bea, channel = scene.person(), scene.person(), scene.channel()
+    assert (await scene.command(ada, channel, "favorites"))["content"] == SAID("favorites-none")
+    shown = await scene.command(ada, channel, "quote", keyword="winter")
+    kept = await scene.press(ada, shown, KEEP)
+    assert kept["content"] == SAID("kept") and kept["flags"] & EPHEMERAL
+    listed = await scene.command(ada, channel, "favorites")
+    assert listed["content"] == f"Your favourite:\n⭐ {shown['content']}" and listed["flags"] & EPHEMERAL
+    shared = await scene.press(bea, shown, SHARE)
+    assert shared["content"] == shown["content"] and buttons(shared) == [] and not shared["flags"] & EPHEMERAL
+    assert (await scene.press(ada, shown, KEEP))["content"] == SAID("kept-no-more")
+    assert (await scene.command(ada, channel, "favorites"))["content"] == SAID("favorites-none")
+
+
 async def test_anybody_may_ask_for_another_quote(scene: Scene) -> None:
     ada, bea, channel = scene.person(), scene.person(), scene.channel()
     first = await scene.command(ada, channel, "quote", keyword="winter")
     second = await scene.press(bea, first, AGAIN)
     third = await scene.press(ada, first, AGAIN)
-    assert buttons(second) == buttons(third) == BUTTONS and third["content"] != first["content"]
+    assert buttons(second) == buttons(third) == QUOTE_BUTTONS and third["content"] != first["content"]
     assert scene.server.from_bot(channel) == [first, second, third]
     assert scene.asked(bea) == [("quote", "winter", 0)]
 
@@ -418,7 +458,7 @@ async def test_only_who_chatted_may_ask_for_another_reply(scene: Scene) -> None:
     refused = await scene.press(bea, first, AGAIN)
     assert refused["content"] == SAID("error-only-who-asked") and refused["flags"] & EPHEMERAL
     again = await scene.press(ada, first, AGAIN)
-    assert buttons(again) == BUTTONS and again["content"] != first["content"]
+    assert is_answer(again) and again["content"] != first["content"]
     assert scene.server.from_bot(channel) == [first, again]
 
 
@@ -484,11 +524,11 @@ async def test_who_waits_in_line_sees_so_and_may_cancel(tmp_path: Path) -> None:
             assert stopped["content"] == SAID("stopped") and stopped["id"] == notice["id"]
             assert buttons(stopped) == [AGAIN]
         for _, place in asking[:-1]:
-            assert buttons((await scene.said(place))[0]) == BUTTONS
+            assert is_answer((await scene.said(place))[0])
         await scene.settled()
         assert [each["content"] for each in server.from_bot(channel)] == [SAID("stopped")]
         again = await scene.press(last, stopped, AGAIN)
-        assert buttons(again) == BUTTONS
+        assert is_answer(again)
         states = "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state"
         assert scene.bot.rows(states) == [("cancelled", 1), ("done", 30)]
 
@@ -540,19 +580,19 @@ async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scen
 async def test_who_asks_too_fast_is_told_when_to_come_back(strict: Scene) -> None:
     ada, bea, channel = strict.person(), strict.person(), strict.channel()
     for number in range(3):
-        assert buttons(await strict.command(ada, channel, "quote", keyword=f"haste {number}")) == BUTTONS
+        assert is_answer(await strict.command(ada, channel, "quote", keyword=f"haste {number}"))
     by_command = await strict.command(ada, channel, "quote", keyword="haste 4")
     assert "more than 3 requests in a minute; try again in" in by_command["content"] and by_command["flags"] & EPHEMERAL
     by_message = await strict.mention(ada, channel, "please")
     assert "more than 3 requests in a minute; try again in" in by_message["content"] and not buttons(by_message)
-    assert buttons(await strict.command(bea, channel, "quote", keyword="haste")) == BUTTONS
+    assert is_answer(await strict.command(bea, channel, "quote", keyword="haste"))
     assert len(strict.asked(ada)) == 3
 
 
 async def test_a_chat_that_asks_too_fast_is_told_so(strict: Scene) -> None:
     channel = strict.channel()
     for _ in range(5):
-        assert buttons(await strict.mention(strict.person(), channel, "hello")) == BUTTONS
+        assert is_answer(await strict.mention(strict.person(), channel, "hello"))
     refused = await strict.mention(strict.person(), channel, "hello")
     assert "This chat made more than 5 requests in a minute" in refused["content"]
 
@@ -569,7 +609,7 @@ async def test_nobody_waits_for_more_than_a_few_replies(strict: Scene) -> None:
         full = await strict.mention(strict.person(), channel, "me too")
         assert full["content"] == SAID("error-chat-waits", waiting=3)
     for each in asked:
-        assert buttons(await strict.reply(channel, each)) == BUTTONS
+        assert is_answer(await strict.reply(channel, each))
 
 
 async def test_a_full_line_is_told_and_can_be_tried_again(strict: Scene) -> None:
@@ -583,8 +623,8 @@ async def test_a_full_line_is_told_and_can_be_tried_again(strict: Scene) -> None
         refused = await strict.command(late, place, "chat", text="and me?")
         assert refused["content"] == SAID("error-queue-full", waiting=5) and buttons(refused) == [AGAIN]
     for channel, each in asked:
-        assert buttons(await strict.reply(channel, each)) == BUTTONS
-    assert buttons(await strict.press(late, refused, AGAIN)) == BUTTONS
+        assert is_answer(await strict.reply(channel, each))
+    assert is_answer(await strict.press(late, refused, AGAIN))
 
 
 async def test_what_is_too_long_is_refused_with_its_length(strict: Scene) -> None:
@@ -606,9 +646,9 @@ async def test_only_chosen_people_and_places_are_answered(tmp_path: Path) -> Non
         channel = server.channel(chosen, "general")
         async with served(server, tmp_path, QUOTESMITH_DISCORD__ALLOW=ids(friend, chosen)) as scene:
             ada, elsewhere = scene.person(), scene.channel()
-            assert buttons(await scene.mention(ada, channel, "hello")) == BUTTONS
-            assert buttons(await scene.mention(ada, server.thread(channel, "aside"), "hello")) == BUTTONS
-            assert buttons(await scene.mention(friend, elsewhere, "hello")) == BUTTONS
+            assert is_answer(await scene.mention(ada, channel, "hello"))
+            assert is_answer(await scene.mention(ada, server.thread(channel, "aside"), "hello"))
+            assert is_answer(await scene.mention(friend, elsewhere, "hello"))
             not_here = SAID("error-not-allowed")
             assert (await scene.mention(ada, elsewhere, "hello"))["content"] == not_here
             for name, options in (("quote", {"keyword": "luck"}), ("help", {}), ("mydata show", {})):
@@ -616,7 +656,7 @@ async def test_only_chosen_people_and_places_are_answered(tmp_path: Path) -> Non
                 assert refused["content"] == not_here
             server.say(ada, server.dm(ada), "hello")
             assert (await scene.said(server.dm(ada)))[0]["content"] == not_here
-            assert buttons(await scene.command(friend, server.dm(friend), "quote", keyword="luck")) == BUTTONS
+            assert is_answer(await scene.command(friend, server.dm(friend), "quote", keyword="luck"))
 
 
 async def test_who_and_where_is_denied_gets_one_sentence_and_has_no_vote(tmp_path: Path) -> None:
@@ -640,7 +680,7 @@ async def test_who_and_where_is_denied_gets_one_sentence_and_has_no_vote(tmp_pat
             await scene.becomes(lambda: bool(scene.votes(ada)))
             await scene.settled()
             assert scene.votes(villain) == []
-            assert buttons(await scene.mention(operator, closed, "hello")) == BUTTONS
+            assert is_answer(await scene.mention(operator, closed, "hello"))
 
 
 async def test_a_quiet_channel_stays_quiet(tmp_path: Path) -> None:
@@ -650,9 +690,9 @@ async def test_a_quiet_channel_stays_quiet(tmp_path: Path) -> None:
         async with served(server, tmp_path, QUOTESMITH_DISCORD__QUIET=ids(hush)) as scene:
             ada = scene.person()
             whispered = await scene.command(ada, hush, "quote", keyword="silence")
-            assert whispered["flags"] & EPHEMERAL and buttons(whispered) == BUTTONS
+            assert whispered["flags"] & EPHEMERAL and is_answer(whispered)
             again = await scene.press(ada, whispered, AGAIN)
-            assert again["flags"] & EPHEMERAL and buttons(again) == BUTTONS
+            assert again["flags"] & EPHEMERAL and is_answer(again)
             server.say(ada, hush, f"{scene.me} hello")
             [told] = await scene.said(server.dm(ada))
             assert told["content"] == SAID("error-quiet")

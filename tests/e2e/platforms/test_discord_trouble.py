@@ -26,6 +26,7 @@ from tests.e2e.platforms.discord_fixtures import (
     GOOD,
     Scene,
     buttons,
+    is_answer,
     served,
     settings_for,
     tracebacks,
@@ -60,7 +61,7 @@ def named(fault: Fault) -> str:
 
 def one_complete(messages: Sequence[Json]) -> bool:
     """One message, and it is a whole reply."""
-    return len(messages) == 1 and bool(messages[0]["content"]) and buttons(messages[0]) == BUTTONS
+    return len(messages) == 1 and bool(messages[0]["content"]) and is_answer(messages[0])
 
 
 async def answered_once(scene: Scene, *channels: Channel) -> None:
@@ -73,7 +74,7 @@ async def answered_once(scene: Scene, *channels: Channel) -> None:
 
 
 def complete(message: Json) -> bool:
-    return buttons(message) == BUTTONS
+    return is_answer(message)
 
 
 # -- what comes twice -------------------------------------------------------------------------------------------------

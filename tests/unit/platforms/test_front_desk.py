@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.messages import JobState, Platform, Style
+from bot.chat.messages import JobState, Platform, Role, Style
 from bot.chat.ports import DataOverview, ForgetReport, Place
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import InputError
@@ -188,6 +188,22 @@ async def test_what_is_stored_is_shown_to_nobody_else() -> None:
     assert "our private chat" in (await b.say("/mydata show", private=False))[0]
     await b.say("/mydata export")
     assert b.shown[-1].file is not None and b'"hello"' in b.shown[-1].file
+
+
+async def test_favorites_are_listed_one_a_line() -> None:
+    b = bench(says("Tea helps whoever waits for it."), says("Rain taps on every window alike."))
+    for keyword in ("tea", "rain"):
+        await b.say(f"/quote {keyword}")
+    for number, entry in b.store.messages.items():
+        if entry.message.role is Role.ASSISTANT:
+            await b.store.toggle_favorite(KEY, number)
+    await b.say("/favorites")
+    rain, tea = "⭐ Rain taps on every window alike.", "⭐ Tea helps whoever waits for it."
+    assert b.shown[-1].text == f"Your newest favourites:\n{rain}\n{tea}"
+
+
+async def test_who_kept_nothing_is_told_how() -> None:
+    assert await bench().say("/favorites") == ["You have no favourites yet: press ⭐ under a quote."]
 
 
 async def test_forgetting_stops_what_is_under_way_for_that_person() -> None:

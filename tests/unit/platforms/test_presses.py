@@ -114,6 +114,21 @@ async def test_another_reply_is_for_who_asked_another_quote_for_everybody() -> N
     assert again is not None and (again.text, again.key) == ("tea", BOB)
 
 
+async def test_a_quote_is_kept_until_it_is_pressed_again() -> None:
+    b = await bench(kind=MessageKind.QUOTE)
+    assert "Kept among your favourites" in (await b.presses.press(b.by(), f"keep:{b.reply_id}")).notice
+    assert b.store.in_force(KEY, b.reply_id, VoteSource.FAVORITE) is Vote.UP
+    assert b.store.in_force(KEY, b.reply_id) is Vote.NONE  # nothing was said of it
+    assert (await b.presses.press(b.by(), f"keep:{b.reply_id}")).notice == "Taken out of your favourites."
+    assert b.store.in_force(KEY, b.reply_id, VoteSource.FAVORITE) is Vote.NONE
+
+
+async def test_a_shared_quote_is_handed_on_and_noted() -> None:
+    b = await bench(kind=MessageKind.QUOTE)
+    assert (await b.presses.press(b.by(BOB), f"share:{b.reply_id}")).shared == "Tea helps whoever waits for it."
+    assert b.store.in_force(BOB, b.reply_id, VoteSource.SHARE) is Vote.UP
+
+
 async def test_what_is_over_cannot_be_stopped() -> None:
     b = await bench()
     assert (await b.presses.press(b.by(), f"stop:{b.job_id}")).notice == "This is over already."
