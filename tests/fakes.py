@@ -27,6 +27,7 @@ from bot.chat.messages import (
     MessageKind,
     Origin,
     Platform,
+    Preferred,
     Role,
     StoredMessage,
     Style,
@@ -34,7 +35,7 @@ from bot.chat.messages import (
     VoteSource,
 )
 from bot.chat.model import Model, QuotePrompt
-from bot.chat.ports import NO_ORIGIN, AcceptedJob, GenerationRecord, PooledQuote, SeenBefore
+from bot.chat.ports import NO_ORIGIN, AcceptedJob, Comparison, GenerationRecord, PooledQuote, SeenBefore
 from bot.chat.safety import Finding
 from bot.errors import DatabaseUnavailable, InputError
 
@@ -194,6 +195,8 @@ class FakeStore:
         self.taken: set[str] = set()
         self.complaints: list[tuple[ConversationKey, int, Complaint]] = []
         self.corrections: list[tuple[ConversationKey, int, str]] = []
+        self.comparisons: dict[int, Comparison] = {}
+        self.preferences: list[tuple[ConversationKey, int, Preferred]] = []
         self.votes: list[tuple[ConversationKey, int, Vote, VoteSource]] = []
         self.pool: list[tuple[PooledQuote, str]] = []
         self.asked: Counter[str] = Counter()
@@ -245,14 +248,16 @@ class FakeStore:
             self.asked[_normal(text)] += 1
         return AcceptedJob(job_id, message_id, key, kind, text, style, origin.address)
 
-    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+    async def accept_again(
+        self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
+    ) -> AcceptedJob:
         await self._call("accept_again")
         earlier = self.jobs.get(job_id)
         if earlier is None:
             raise InputError("What this was asked is no longer stored, so it cannot be answered again.", "gone")
         text = self.messages[earlier.message_id].message.text
-        if earlier.kind is MessageKind.QUOTE:
-            return await self.accept(key, earlier.kind, text, origin=origin)
+        if kind is not None or earlier.kind is MessageKind.QUOTE:
+            return await self.accept(key, kind or earlier.kind, text, origin=origin)
         if key != earlier.key:
             raise InputError("Only who asked can ask for another reply.", "only-who-asked")
         self._take(origin.events)
@@ -274,12 +279,17 @@ class FakeStore:
         await self._call("start")
         self._move(job_id, JobState.RUNNING)
 
-    async def complete(self, job_id: int, text: str, record: GenerationRecord) -> int:
+    async def complete(
+        self, job_id: int, text: str, record: GenerationRecord, comparison: Comparison | None = None
+    ) -> int:
         await self._call("complete")
         self._move(job_id, JobState.DONE)
         job = self.jobs[job_id]
         job.record = record
-        return self._store(job.key, job.message_id, Role.ASSISTANT, job.kind, text)
+        reply_id = self._store(job.key, job.message_id, Role.ASSISTANT, job.kind, text)
+        if comparison is not None:
+            self.comparisons[reply_id] = comparison
+        return reply_id
 
     async def end(self, job_id: int, state: JobState, reason: str) -> None:
         await self._call("end")
@@ -355,6 +365,11 @@ class FakeStore:
             return False
         await self.add_vote(key, message_id, Vote.NONE, source)
         return True
+
+    async def prefer(self, key: ConversationKey, message_id: int, preferred: Preferred) -> None:
+        if message_id not in self.comparisons:
+            raise InputError("There are no two replies to compare.", "nothing-to-compare")
+        self.preferences.append((key, message_id, preferred))
 
     async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:
         is_one = self.in_force(key, message_id, VoteSource.FAVORITE) is Vote.UP

@@ -23,10 +23,11 @@ class Role(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """What a stored message belongs to: the running chat, or a quote asked for by keyword."""
+    """What a stored message belongs to: the running chat, a quote asked for by keyword, or two replies to compare."""
 
     CHAT = "chat"
     QUOTE = "quote"
+    COMPARE = "compare"
 
 
 class Vote(IntEnum):
@@ -55,6 +56,15 @@ class VoteSource(StrEnum):
     def weak(self) -> bool:
         """The person did something, and said nothing."""
         return self in (VoteSource.RETRY, VoteSource.SHARE, VoteSource.FAVORITE)
+
+
+class Preferred(StrEnum):
+    """Which of two replies a person likes better."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
+    NEITHER = "neither"
 
 
 class Complaint(StrEnum):

@@ -15,6 +15,7 @@ from bot.chat.messages import (
     MessageKind,
     Origin,
     Platform,
+    Preferred,
     QuoteSource,
     StoredMessage,
     Style,
@@ -95,6 +96,24 @@ class GenerationRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One of two replies to compare, and the model that wrote it."""
+
+    text: str
+    model_name: str
+    model_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two replies to the same request, in the order in which they are shown; `about` is what they are."""
+
+    about: MessageKind
+    left: Side
+    right: Side
+
+
+@dataclass(frozen=True, slots=True)
 class PooledQuote:
     """A quote written ahead of time; `tokens` is what writing it took."""
 
@@ -121,9 +140,12 @@ class JobLedger(Protocol):
         """
         ...
 
-    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+    async def accept_again(
+        self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
+    ) -> AcceptedJob:
         """A new job for what an earlier one was asked: another quote, or another reply to the same message.
 
+        With `kind`, something of that kind is wanted this time, and that the earlier reply was not liked is not meant.
         A quote becomes a request of whoever asks now. Raises InputError when there is no such job in this chat, or
         when the chat is somebody else's, and SeenBefore.
         """
@@ -133,8 +155,13 @@ class JobLedger(Protocol):
         """Move the job to RUNNING."""
         ...
 
-    async def complete(self, job_id: int, text: str, record: GenerationRecord) -> int:
-        """Store the reply, its generation and a pending delivery; move the job to DONE; return the reply's id."""
+    async def complete(
+        self, job_id: int, text: str, record: GenerationRecord, comparison: Comparison | None = None
+    ) -> int:
+        """Store the reply, its generation and a pending delivery; move the job to DONE; return the reply's id.
+
+        `comparison` holds the two replies where the text shows two.
+        """
         ...
 
     async def park(self, job_id: int) -> None:
@@ -195,6 +222,10 @@ class Feedback(Protocol):
 
     async def favorites(self, platform: Platform, user_id: str, limit: int) -> Sequence[str]:
         """The texts of the person's favourites, the newest first, from all chats of the platform."""
+        ...
+
+    async def prefer(self, key: ConversationKey, message_id: int, preferred: Preferred) -> None:
+        """Append which of the two replies in that message a person likes better. Raises as add_vote."""
         ...
 
     async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from bot.chat import prompts
 from bot.chat.choice import Choice, ChoiceSize, best_of, unseen
+from bot.chat.comparing import side_by_side, two_of, wanted_kind
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, TextDelta
 from bot.chat.messages import (
     Complaint,
@@ -20,6 +21,7 @@ from bot.chat.messages import (
     JobState,
     MessageKind,
     Origin,
+    Preferred,
     QuoteSource,
     Role,
     StoredMessage,
@@ -31,6 +33,7 @@ from bot.chat.model import Model
 from bot.chat.ports import (
     NO_ORIGIN,
     AcceptedJob,
+    Comparison,
     Conversations,
     Feedback,
     GenerationRecord,
@@ -38,6 +41,7 @@ from bot.chat.ports import (
     Judge,
     PooledQuote,
     QuotePool,
+    Side,
     TextGenerator,
 )
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
@@ -48,6 +52,7 @@ from bot.settings import ChatSettings, QuoteSettings
 
 _T = TypeVar("_T")
 _WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
+_TO_COMPARE = 4  # drawn for a comparison, since two may be alike or none at all
 _USUAL_TOKENS = 20  # of a quote; what the time for a choice is reckoned with
 
 
@@ -67,6 +72,7 @@ class _Written:
 
     text: str
     record: GenerationRecord
+    comparison: Comparison | None = None
 
 
 _Progress = Queued | TextDelta | Retracted | _Written
@@ -131,6 +137,14 @@ class ChatService:
         """Put a message on record. Raises InputError for an empty or too long one, and SeenBefore."""
         return await self._stores.jobs.accept(key, MessageKind.CHAT, self._checked(text), origin=origin)
 
+    async def accept_comparison(self, key: ConversationKey, text: str, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+        """Put it on record that two replies are to be compared. Raises InputError as `accept_chat`, and SeenBefore."""
+        return await self._stores.jobs.accept(key, MessageKind.COMPARE, self._checked(text), origin=origin)
+
+    async def compare_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+        """Put it on record that two new quotes on a job's keyword are to be compared. Raises as `accept_again`."""
+        return await self._stores.jobs.accept_again(key, job_id, origin, kind=MessageKind.COMPARE)
+
     async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
         """Put it on record that a job's question is to be answered once more. Raises as the port."""
         return await self._stores.jobs.accept_again(key, job_id, origin)
@@ -139,6 +153,8 @@ class ChatService:
         """Write the reply to what was accepted, now or by a process that is gone."""
         if job.kind is MessageKind.QUOTE:
             return self._on_record(job.job_id, self._quoting(job, seed))
+        if job.kind is MessageKind.COMPARE:
+            return self._on_record(job.job_id, self._comparing(job))
         return self._on_record(job.job_id, self._chatting(job, seed))
 
     def serve(self, model: Model, generator: TextGenerator, judge: Judge | None = None) -> None:
@@ -192,6 +208,10 @@ class ChatService:
     async def favorites(self, key: ConversationKey, limit: int) -> Sequence[str]:
         """The person's newest favourites, from all of their chats on the platform."""
         return await self._stores.feedback.favorites(key.platform, key.user_id, limit)
+
+    async def prefer(self, key: ConversationKey, preferred: Preferred, message_id: int) -> None:
+        """Record which of two replies a person likes better. Raises InputError as `vote`."""
+        await self._stores.feedback.prefer(key, message_id, preferred)
 
     async def complain(self, key: ConversationKey, complaint: Complaint, source: VoteSource, message_id: int) -> None:
         """Record a bad vote that says what was wrong. Raises InputError as `vote`."""
@@ -281,6 +301,51 @@ class ChatService:
         async with aclosing(writing) as events:
             async for event in events:
                 yield event
+
+    async def _comparing(self, job: AcceptedJob) -> AsyncGenerator[_Progress, None]:
+        """Two replies of one request, drawn with different seeds."""
+        if (finding := concern_in(job.text)) is not None:
+            async for event in self._say_fixed(finding):
+                yield event
+            return
+        about, model = wanted_kind(job.text, self._quote.max_keyword_chars), self.model
+        if about is MessageKind.QUOTE:
+            request = self._quote_request(job.text, job.key.person, None, None)
+        else:
+            message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
+            request = prompts.chat_request(
+                model,
+                self._chat.system_prompt,
+                [message],
+                job.key,
+                max_tokens=self._chat.reply_max_tokens,
+                seed=None,
+                deadline_s=self._deadline_s,
+            )
+        for attempt in range(1, self._quote.attempts + 1):
+            this_time = prompts.next_attempt(request, attempt)
+            written = await self._generator.generate_candidates(this_time, _TO_COMPARE)
+            usable = [
+                (text, one.finished)
+                for one in written
+                if (
+                    text := finished_quote(one.text)
+                    if about is MessageKind.QUOTE
+                    else finished_reply(one.text, one.finished.reason)
+                )
+                is not None
+            ]
+            pair = two_of([text for text, _ in usable])
+            if pair is not None:
+                left, right = (Side(text, model.name, model.sha256) for text in pair)
+                shown = side_by_side(left.text, right.text)
+                yield TextDelta(shown)
+                record = _generated(model, this_time, attempt, usable[0][1])
+                yield _Written(shown, record, Comparison(about, left, right))
+                return
+        raise GenerationError(
+            "The model found no fitting words this time; try again or say it another way.", "no-words"
+        )
 
     def _quote_request(self, keyword: str, person: str, style: Style | None, seed: int | None) -> GenerationRequest:
         return prompts.quote_request(
@@ -423,7 +488,7 @@ class ChatService:
 
     async def _complete(self, job_id: int, written: _Written) -> Reply:
         try:
-            message_id = await self._stores.jobs.complete(job_id, written.text, written.record)
+            message_id = await self._stores.jobs.complete(job_id, written.text, written.record, written.comparison)
         except QuotesmithError as error:
             await self._stores.jobs.end(job_id, *_verdict(error))
             raise

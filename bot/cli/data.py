@@ -51,7 +51,8 @@ def export(
     if json:
         session.show_json({"out": out, **asdict(summary)})
     else:
-        typer.echo(f"{out} holds {summary.rows} rows of {summary.people} people who agreed.")
+        compared = f" and {summary.pairs} comparisons" if summary.pairs else ""
+        typer.echo(f"{out} holds {summary.rows} rows{compared} of {summary.people} people who agreed.")
         for reason, count in summary.refused.items():
             typer.echo(f"Refused {count}: {reason}.")
 

@@ -17,6 +17,7 @@ class Action(StrEnum):
 
     CHAT = "chat"
     QUOTE = "quote"
+    COMPARE = "compare"
     NEW = "new"
     GOOD = "good"
     BAD = "bad"

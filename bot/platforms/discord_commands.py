@@ -92,6 +92,13 @@ def _add_requests(tree: app_commands.CommandTree[discord.Client], bot: Commanded
     async def keywords(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         return _choices(await bot.suggest(interaction, typed))
 
+    @tree.command(name=Action.COMPARE, description=said("command-compare"))
+    @app_commands.describe(text=said("option-compared"), private=said("option-private"))
+    async def compare(
+        interaction: discord.Interaction, text: app_commands.Range[str, 1, _MOST_CHARS], private: bool = False
+    ) -> None:
+        await bot.request(interaction, Command(Action.COMPARE, text), private=private)
+
     @tree.command(name=Action.CHAT, description=said("command-chat"))
     @app_commands.describe(text=said("option-text"), private=said("option-private"))
     async def chat(

@@ -105,6 +105,8 @@ class FrontDesk:
         try:
             if command.action is Action.QUOTE:
                 return await self._service.accept_quote(incoming.key, command.text, command.style, incoming.origin)
+            if command.action is Action.COMPARE:
+                return await self._service.accept_comparison(incoming.key, command.text, incoming.origin)
             return await self._service.accept_chat(incoming.key, command.text, incoming.origin)
         except (SeenBefore, QuotesmithError):
             self.admission.take_back(incoming)  # what the platform repeats, or is refused, is no request
@@ -120,7 +122,7 @@ class FrontDesk:
             return  # it is not taken, so the platform's messages bring it again at the next start
         try:
             command = parse(incoming.text, IN_CHATS)
-            if command.action is Action.CHAT or command.action is Action.QUOTE:
+            if command.action in (Action.CHAT, Action.QUOTE, Action.COMPARE):
                 job = await self.ask(incoming, command)
                 self.answering.answer(job, incoming.address)
                 return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bot.chat.messages import MessageKind
+from bot.chat.messages import MessageKind, Preferred
 from bot.chat.ports import Place
 from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
@@ -48,6 +48,8 @@ class Press(StrEnum):
     BETTER = "better"
     KEEP = "keep"
     SHARE = "share"
+    COMPARE = "compare"
+    PREFER = "prefer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class Button:
 
 
 def reply_buttons(texts: Texts, reply_id: int, job_id: int, kind: MessageKind) -> list[Button]:
-    """What stands under a finished reply; a quote can be kept and passed on too."""
+    """What stands under a finished reply; a quote can be kept, passed on and compared with another too."""
+    if kind is MessageKind.COMPARE:
+        return [Button(texts(f"button-{side}"), f"{Press.PREFER}:{reply_id}:{side}") for side in Preferred]
     buttons = [
         Button(texts("button-good"), f"{Press.GOOD}:{reply_id}"),
         Button(texts("button-bad"), f"{Press.BAD}:{reply_id}"),
@@ -67,6 +71,7 @@ def reply_buttons(texts: Texts, reply_id: int, job_id: int, kind: MessageKind) -
     ]
     if kind is MessageKind.QUOTE:
         buttons += [Button(texts(f"button-{what}"), f"{what}:{reply_id}") for what in (Press.KEEP, Press.SHARE)]
+        buttons.append(Button(texts("button-compare"), f"{Press.COMPARE}:{job_id}"))
     return buttons
 
 

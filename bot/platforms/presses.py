@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.chat.messages import Complaint, ConversationKey, Platform, Vote, VoteSource
+from bot.chat.messages import Complaint, ConversationKey, Platform, Preferred, Vote, VoteSource
 from bot.chat.ports import AcceptedJob, Outbox, PlatformRecords, SeenBefore, ShownReply
 from bot.chat.service import ChatService
 from bot.errors import InputError
@@ -71,6 +71,9 @@ class Presses:
         if what is Press.AGAIN:
             self._admission.admit(incoming)
             return Pressed("", job=await self._service.accept_again(incoming.key, number, incoming.origin))
+        if what is Press.COMPARE:
+            self._admission.admit(incoming)
+            return Pressed("", job=await self._service.compare_again(incoming.key, number, incoming.origin))
         self._admission.check_access(incoming)
         for event in incoming.events:
             if not await self._records.take_event(self._platform, event):
@@ -86,6 +89,8 @@ class Presses:
             return Pressed(texts("kept" if kept else "kept-no-more"))
         if what is Press.SHARE:
             return Pressed(texts("shared"), shared=await self._service.share(incoming.key, number))
+        if what is Press.PREFER:
+            return await self._prefer(incoming.key, number, more, texts)
         if what is Press.WHY:
             return await self._complain(incoming.key, number, more, texts)
         return await self._vote(incoming.key, number, Vote.UP if what is Press.GOOD else Vote.DOWN, texts)
@@ -130,6 +135,12 @@ class Presses:
         if in_force is Vote.UP:
             return Pressed(texts(THANKS_UP))
         return Pressed(texts(THANKS_DOWN), FollowUp.WHY, reply_id)
+
+    async def _prefer(self, key: ConversationKey, reply_id: int, said: str, texts: Texts) -> Pressed:
+        if said not in set(Preferred):
+            raise _unknown_button()
+        await self._service.prefer(key, Preferred(said), reply_id)
+        return Pressed(texts("preferred"))
 
     async def _complain(self, key: ConversationKey, reply_id: int, said: str, texts: Texts) -> Pressed:
         complaint, _, voter = said.partition(":")

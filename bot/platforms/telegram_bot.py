@@ -64,6 +64,7 @@ _MENU = (
     Action.CANCEL,
     Action.HELP,
     Action.PRIVACY,
+    Action.COMPARE,
     Action.FAVORITES,
     Action.CONSENT,
     Action.MYDATA,

@@ -20,6 +20,7 @@ from bot.storage.column_types import storable
 
 MESSAGE_TEXT = b"messages.text"
 CORRECTION_TEXT = b"corrections.text"
+PAIR_TEXT = b"compared_pairs.text"
 JOB_ADDRESS = b"jobs.address"
 SEALED = "enc1:"
 _PLAIN = "raw:"  # before an unsealed text that begins like one of the two marks, so that nobody can type a sealed one

@@ -12,6 +12,7 @@ from bot.chat.ports import ForgetReport
 from bot.storage.column_types import utc_now
 from bot.storage.consents import newest_consent
 from bot.storage.tables import (
+    ComparedPair,
     Consent,
     Conversation,
     Correction,
@@ -22,6 +23,7 @@ from bot.storage.tables import (
     Message,
     Person,
     Post,
+    Preference,
     Vote,
 )
 from bot.storage.transitions import FORGOTTEN
@@ -39,6 +41,7 @@ async def erase(session: AsyncSession, person: Person) -> ForgetReport:
         jobs=await _end_unfinished(session, theirs),
     )
     await _run(session, delete(Correction).where(_by_or_about(person, theirs)))
+    await _erase_comparisons(session, person, theirs)
     await _run(session, delete(Post).where(Post.job_id.in_(select(Job.id).where(Job.conversation_id.in_(theirs)))))
     await _close_conversations(session, person.id)
     await _withdraw_consent(session, person.id)
@@ -64,6 +67,14 @@ async def _erase_messages(session: AsyncSession, theirs: _Ids) -> int:
     await _run(session, prompts.values(prompt_sha256=""))
     texts = update(Message).where(of_theirs, Message.text != "")
     return await _run(session, texts.values(text="", keyword_digest=None, train_eligible=False))
+
+
+async def _erase_comparisons(session: AsyncSession, person: Person, theirs: _Ids) -> None:
+    """What was compared for the person, and what they preferred anywhere."""
+    shown = select(Message.id).where(Message.conversation_id.in_(theirs))
+    await _run(session, delete(Preference).where(Preference.person_id == person.id))
+    pairs = update(ComparedPair).where(ComparedPair.message_id.in_(shown), ComparedPair.left_text != "")
+    await _run(session, pairs.values(left_text="", right_text=""))
 
 
 async def _end_unfinished(session: AsyncSession, theirs: _Ids) -> int:

@@ -6,25 +6,36 @@ import hashlib
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.messages import ConversationKey, MessageKind, QuoteSource, Role
 from bot.storage.column_types import utc_now
 from bot.storage.consents import newest_consents
 from bot.storage.database import Database
-from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT
+from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT, PAIR_TEXT
 from bot.storage.export_folder import Row, write_folder
 from bot.storage.feedback import votes_in_force
 from bot.storage.jobs import TrainingRule
-from bot.storage.tables import Consent, Conversation, Correction, Export, ExportedRow, Generation, Message, Person, Vote
+from bot.storage.tables import (
+    ComparedPair,
+    Consent,
+    Conversation,
+    Correction,
+    Export,
+    ExportedRow,
+    Generation,
+    Message,
+    Person,
+    Preference,
+    Vote,
+)
 
 FORMAT = 2
 HISTORY_EXCHANGES = 10  # of a conversation, before what the reply answers
@@ -41,13 +52,14 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What an export folder holds: replies with what they answer, of how many people; and what was refused, and why.
+    """What an export folder holds: replies with what they answer, comparisons, people; what was refused, and why.
 
     Replies, votes and corrections are refused each for itself.
     """
 
     name: str
     rows: int
+    pairs: int
     people: int
     refused: Mapping[str, int]
 
@@ -57,12 +69,15 @@ class _Found:
     """Rows, whose part is in each, and what was refused."""
 
     rows: list[Row] = field(default_factory=list)
+    pairs: list[Row] = field(default_factory=list)
     parts: set[tuple[int, int]] = field(default_factory=set)  # message id, person id
     refused: Counter[Refusal] = field(default_factory=Counter)
 
 
 async def export_rows(database: Database, out: Path, may_train: TrainingRule) -> ExportSummary:
-    """Write `rows.jsonl`, a line for each reply, and `manifest.json`; the folder appears whole or not at all.
+    """Write `rows.jsonl`, a line for each reply, `pairs.jsonl`, one for each comparison, and `manifest.json`.
+
+    The folder appears whole or not at all.
 
     A reply counts when its person had agreed when they asked for it and agrees now, and the rules of its place allow
     it now too; a vote when its person agrees now; a correction as a reply does. People stand in it under a pseudonym
@@ -73,21 +88,24 @@ async def export_rows(database: Database, out: Path, may_train: TrainingRule) ->
     name = uuid4().hex
     async with database.read() as session:
         found = await _find(session, database, may_train)
-    people = {row["person"] for row in found.rows}
+    people = {row["person"] for row in [*found.rows, *found.pairs]}
     refused = {str(reason): count for reason, count in sorted(found.refused.items())}
     manifest = {
         "format": FORMAT,
         "export": name,
         "exported_at": utc_now().isoformat(),
         "rows": len(found.rows),
+        "pairs": len(found.pairs),
         "people": len(people),
         **_counts(found.rows),
         "refused": refused,
     }
     folder = str(out.resolve())  # noqa: ASYNC240 - writing the export blocks as well, and nothing else runs beside it
-    with write_folder(out, found.rows, manifest):  # on record first: an export that nobody knows of must not appear
+    with write_folder(
+        out, found.rows, found.pairs, manifest
+    ):  # on record first: an export that nobody knows of must not appear
         await _record(database, name, folder, found.parts)
-    return ExportSummary(name, len(found.rows), len(people), refused)
+    return ExportSummary(name, len(found.rows), len(found.pairs), len(people), refused)
 
 
 async def _record(database: Database, name: str, folder: str, parts: set[tuple[int, int]]) -> None:
@@ -128,6 +146,12 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
             found.refused[why_not] += 1
     votes = await _votes(session, agreed, found.refused)
     corrections = await _corrections(session, database, agreed, may_train, found.refused)
+    compared = [(message, place) for message, place, _ in replies if message.kind is MessageKind.COMPARE]
+    for row, message_id, person_id, voters in await _pairs(session, database, compared, texts, agreed, pseudonym):
+        row["person"] = pseudonym(person_id)
+        found.parts |= {(message_id, person_id), *((message_id, voter) for voter in voters)}
+        found.pairs.append(row)
+    replies = [reply for reply in replies if reply[0].kind is not MessageKind.COMPARE]
     for row, message, person_id in _rows(replies, texts):
         row["person"] = pseudonym(person_id)
         mine, better = votes.get(message.id, []), corrections.get(message.id, [])
@@ -180,6 +204,52 @@ def _rows(
         yield row, message, place.person_id
 
 
+async def _pairs(
+    session: AsyncSession,
+    database: Database,
+    compared: Sequence[tuple[Message, Conversation]],
+    texts: Mapping[int, str],
+    agreed: set[int],
+    pseudonym: Callable[[int], str],
+) -> list[tuple[Row, int, int, list[int]]]:
+    """A row for each comparison on which somebody who agrees said something, with message, asker and voters."""
+    newest = select(func.max(Preference.id)).group_by(Preference.message_id, Preference.person_id)
+    said: dict[int, list[Preference]] = {}
+    for preference in await session.scalars(
+        select(Preference).where(Preference.id.in_(newest)).order_by(Preference.id)
+    ):
+        if preference.person_id in agreed:
+            said.setdefault(preference.message_id, []).append(preference)
+    pairs = []
+    for message, place in compared:
+        pair, asked_id, preferences = (
+            await session.get(ComparedPair, message.id),
+            message.parent_id,
+            said.get(message.id),
+        )
+        if pair is None or asked_id is None or asked_id not in texts or not preferences:
+            continue
+        left, right = (database.cipher.unseal(text, PAIR_TEXT) for text in (pair.left_text, pair.right_text))
+        row: Row = {
+            "id": message.id,
+            "kind": str(pair.about),
+            "asked": texts[asked_id],
+            "left": {"text": left, "model": pair.left_model, "model_sha256": pair.left_sha256},
+            "right": {"text": right, "model": pair.right_model, "model_sha256": pair.right_sha256},
+            "preferences": [
+                {
+                    "person": pseudonym(one.person_id),
+                    "preferred": str(one.preferred),
+                    "at": one.created_at.isoformat(),
+                }
+                for one in preferences
+            ],
+            "written_at": message.created_at.isoformat(),
+        }
+        pairs.append((row, message.id, place.person_id, [one.person_id for one in preferences]))
+    return pairs
+
+
 async def _votes(session: AsyncSession, agreed: set[int], refused: Counter[Refusal]) -> dict[int, list[Vote]]:
     """By reply, the votes in force of the people who agree now."""
     votes: dict[int, list[Vote]] = {}
@@ -215,7 +285,7 @@ async def _corrections(
     return by_reply
 
 
-def _vote(vote: Vote, pseudonym: Any) -> Row:
+def _vote(vote: Vote, pseudonym: Callable[[int], str]) -> Row:
     return {
         "person": pseudonym(vote.person_id),
         "value": vote.value,

@@ -13,13 +13,13 @@ from typing import Any
 
 from bot.errors import InputError
 
-ROWS_FILE, MANIFEST_FILE = "rows.jsonl", "manifest.json"
+ROWS_FILE, PAIRS_FILE, MANIFEST_FILE = "rows.jsonl", "pairs.jsonl", "manifest.json"
 
 Row = dict[str, Any]
 
 
 @contextmanager
-def write_folder(out: Path, rows: Sequence[Row], manifest: Mapping[str, Any]) -> Iterator[None]:
+def write_folder(out: Path, rows: Sequence[Row], pairs: Sequence[Row], manifest: Mapping[str, Any]) -> Iterator[None]:
     """Write the files; the folder appears after what is done inside `with`, unless that fails.
 
     Its owner alone may read it. Raises InputError when `out` is there and not empty, or cannot be written.
@@ -30,9 +30,8 @@ def write_folder(out: Path, rows: Sequence[Row], manifest: Mapping[str, Any]) ->
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
-            content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-            (work / ROWS_FILE).write_bytes(content)
-            facts = {"file": ROWS_FILE, "sha256": hashlib.sha256(content).hexdigest(), **manifest}
+            files = {name: _write(work / name, lines) for name, lines in ((ROWS_FILE, rows), (PAIRS_FILE, pairs))}
+            facts = {**manifest, "files": files}
             (work / MANIFEST_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
             yield
             work.replace(out)
@@ -40,3 +39,10 @@ def write_folder(out: Path, rows: Sequence[Row], manifest: Mapping[str, Any]) ->
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         raise InputError(f"The export cannot be written to {out}: {error.strerror or error}.") from error
+
+
+def _write(path: Path, rows: Sequence[Row]) -> str:
+    """A line for each row; returns the SHA-256 of the file."""
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()

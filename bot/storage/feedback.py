@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, Subquery, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.chat.messages import Complaint, ConversationKey, Platform, Role, Vote, VoteSource
+from bot.chat.messages import Complaint, ConversationKey, Platform, Preferred, Role, Vote, VoteSource
 from bot.chat.ports import Feedback
 from bot.errors import InputError
 from bot.storage.consents import consents
@@ -16,7 +16,7 @@ from bot.storage.database import Database
 from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT
 from bot.storage.identity import ensure_person, find_person
 from bot.storage.jobs import TrainingRule, never
-from bot.storage.tables import Conversation, Correction, Message
+from bot.storage.tables import ComparedPair, Conversation, Correction, Message, Preference
 from bot.storage.tables import Vote as VoteRow
 
 _WEAK = [source for source in VoteSource if source.weak]
@@ -94,6 +94,14 @@ class SqlFeedback(Feedback):
             texts = mine.join(Message, Message.id == VoteRow.message_id).where(Message.text != "")
             newest = texts.with_only_columns(Message.text).order_by(VoteRow.id.desc()).limit(limit)
             return [self._database.cipher.unseal(text, MESSAGE_TEXT) for text in await session.scalars(newest)]
+
+    async def prefer(self, key: ConversationKey, message_id: int, preferred: Preferred) -> None:
+        """Append which of the two replies in that message a person likes better."""
+        async with self._database.write() as session:
+            person_id = await _voter(session, key, message_id)
+            if await session.get(ComparedPair, message_id) is None:
+                raise InputError("There are no two replies to compare.", "nothing-to-compare")
+            session.add(Preference(person_id=person_id, message_id=message_id, preferred=preferred))
 
     async def complain(self, key: ConversationKey, message_id: int, complaint: Complaint, source: VoteSource) -> None:
         """Append a bad vote that says what was wrong."""

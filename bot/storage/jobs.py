@@ -10,18 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.messages import ConversationKey, JobState, MessageKind, Origin, Platform, Role, Style, VoteSource
 from bot.chat.messages import Vote as VoteValue
-from bot.chat.ports import NO_ORIGIN, AcceptedJob, GenerationRecord, JobLedger, Unfinished
+from bot.chat.ports import NO_ORIGIN, AcceptedJob, Comparison, GenerationRecord, JobLedger, Unfinished
 from bot.errors import InputError, StorageError
 from bot.storage.column_types import utc_now
 from bot.storage.consents import consents
 from bot.storage.conversations import active_conversation
 from bot.storage.database import Database
 from bot.storage.deliveries import Deliveries
-from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT
+from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT, PAIR_TEXT
 from bot.storage.events import take_events
 from bot.storage.identity import ensure_person
 from bot.storage.quote_pool import keyword_digest
-from bot.storage.tables import Conversation, Delivery, Generation, Job, Message, Person, Vote
+from bot.storage.tables import ComparedPair, Conversation, Delivery, Generation, Job, Message, Person, Vote
 from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_job
 
 TrainingRule = Callable[[ConversationKey, MessageKind, bool], bool]  # the bool: typed as the option of a command
@@ -58,7 +58,9 @@ class SqlJobLedger(JobLedger, Unfinished):
             await take_events(session, key.platform, origin.events)
             return await self._accept(session, key, kind, text, style, origin)
 
-    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
+    async def accept_again(
+        self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
+    ) -> AcceptedJob:
         """A new job for what an earlier one was asked; see the port."""
         async with self._database.write() as session:
             await take_events(session, key.platform, origin.events)
@@ -66,11 +68,13 @@ class SqlJobLedger(JobLedger, Unfinished):
             if found is None or not found[1].text or not _in_chat_of(found[2], key):
                 raise InputError("What this was asked is no longer stored, so it cannot be answered again.", "gone")
             job, message, _place, user_id = found
-            if job.kind is not MessageKind.QUOTE and user_id != key.user_id:
+            if job.kind is MessageKind.CHAT and user_id != key.user_id:
                 raise InputError("Only who asked can ask for another reply.", "only-who-asked")
-            await _note_retry(session, key, job)
             earlier = self._job(job, message, key, origin.address)
-            if job.kind is MessageKind.QUOTE:
+            if kind is not None:
+                return await self._accept(session, key, kind, earlier.text, None, origin)
+            await _note_retry(session, key, job)
+            if job.kind is not MessageKind.CHAT:
                 return await self._accept(session, key, job.kind, earlier.text, job.style, origin)
             again = Job(kind=job.kind, conversation_id=job.conversation_id, message_id=message.id, style=job.style)
             again.address = self._sealed_address(origin)
@@ -111,7 +115,9 @@ class SqlJobLedger(JobLedger, Unfinished):
             job = await _unforgotten(session, job_id)
             _move(job, JobState.RUNNING)
 
-    async def complete(self, job_id: int, text: str, record: GenerationRecord) -> int:
+    async def complete(
+        self, job_id: int, text: str, record: GenerationRecord, comparison: Comparison | None = None
+    ) -> int:
         """Store the reply, its generation and a pending delivery; move the job to DONE; return the reply's id."""
         async with self._database.write() as session:
             job = await _unforgotten(session, job_id)
@@ -125,6 +131,8 @@ class SqlJobLedger(JobLedger, Unfinished):
             await session.flush()
             job.reply_message_id = reply.id
             session.add_all([_generation(reply.id, record), Delivery(message_id=reply.id)])
+            if comparison is not None:
+                session.add(self._pair(reply.id, comparison))
         return reply.id
 
     async def end(self, job_id: int, state: JobState, reason: str) -> None:
@@ -168,6 +176,19 @@ class SqlJobLedger(JobLedger, Unfinished):
     def _job(self, job: Job, message: Message, key: ConversationKey, address: str) -> AcceptedJob:
         text = self._database.cipher.unseal(message.text, MESSAGE_TEXT)
         return AcceptedJob(job.id, message.id, key, job.kind, text, job.style, address)
+
+    def _pair(self, message_id: int, comparison: Comparison) -> ComparedPair:
+        left, right = comparison.left, comparison.right
+        return ComparedPair(
+            message_id=message_id,
+            about=comparison.about,
+            left_text=self._database.cipher.seal(left.text, PAIR_TEXT),
+            right_text=self._database.cipher.seal(right.text, PAIR_TEXT),
+            left_model=left.model_name,
+            right_model=right.model_name,
+            left_sha256=left.model_sha256,
+            right_sha256=right.model_sha256,
+        )
 
     def _message(
         self,

@@ -14,7 +14,7 @@ from bot.storage.database import Database
 from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT
 from bot.storage.erasure import erase
 from bot.storage.identity import find_person
-from bot.storage.tables import Consent, Conversation, Correction, Message, Person, Vote
+from bot.storage.tables import Consent, Conversation, Correction, Message, Person, Preference, Vote
 
 _NOTHING = DataOverview(0, 0, 0, 0, None, False)
 
@@ -58,6 +58,7 @@ class People(PersonalData):
                 "messages": await self._said(session, person),
                 "votes": await _votes(session, person),
                 "corrections": await self._corrections(session, person),
+                "preferences": await _preferences(session, person),
                 "consents": await _consents(session, person),
             }
 
@@ -125,6 +126,15 @@ async def _votes(session: AsyncSession, person: Person) -> list[dict[str, object
             "complaint": row.complaint and str(row.complaint),
             "at": row.created_at.isoformat(),
         }
+        for row in rows
+    ]
+
+
+async def _preferences(session: AsyncSession, person: Person) -> list[dict[str, object]]:
+    """What the person preferred of two; the message that shows them may be somebody else's."""
+    rows = await session.scalars(select(Preference).where(Preference.person_id == person.id).order_by(Preference.id))
+    return [
+        {"message_id": row.message_id, "preferred": str(row.preferred), "at": row.created_at.isoformat()}
         for row in rows
     ]
 

@@ -10,7 +10,17 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, Float, ForeignKey, Ind
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from bot.chat.generation import FinishReason
-from bot.chat.messages import Complaint, JobState, MessageKind, Platform, QuoteSource, Role, Style, VoteSource
+from bot.chat.messages import (
+    Complaint,
+    JobState,
+    MessageKind,
+    Platform,
+    Preferred,
+    QuoteSource,
+    Role,
+    Style,
+    VoteSource,
+)
 from bot.storage.column_types import StorableText, UtcDateTime, one_of, utc_now
 
 
@@ -47,6 +57,7 @@ class Table(DeclarativeBase):
         JobState: one_of(JobState, "state"),
         DeliveryState: one_of(DeliveryState, "state"),
         Complaint: one_of(Complaint, "complaint"),
+        Preferred: one_of(Preferred, "preferred"),
         Style: one_of(Style, "style"),
     }
 
@@ -160,6 +171,34 @@ class Vote(Table):
     source: Mapped[VoteSource]
     value: Mapped[int]
     complaint: Mapped[Complaint | None]  # of a bad vote, if its person said what was wrong
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ComparedPair(Table):
+    """The two replies that a message shows side by side; empty texts are those that were erased."""
+
+    __tablename__ = "compared_pairs"
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), primary_key=True)
+    about: Mapped[MessageKind]
+    left_text: Mapped[str]  # as TextCipher.seal gave it
+    right_text: Mapped[str]
+    left_model: Mapped[str]
+    right_model: Mapped[str]
+    left_sha256: Mapped[str]
+    right_sha256: Mapped[str]
+
+
+class Preference(Table):
+    """Which of two replies a person likes better; rows are only ever added, and the newest counts."""
+
+    __tablename__ = "preferences"
+    __table_args__ = (Index(None, "message_id", "person_id", "id"), Index(None, "person_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    message_id: Mapped[int] = mapped_column(ForeignKey("compared_pairs.message_id"))
+    preferred: Mapped[Preferred]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -27,6 +27,11 @@ button-other = etwas anderes
 button-better = ✏️ besser sagen
 button-keep = ⭐
 button-share = ↗
+button-compare = ⚖
+button-left = 🅰 ist besser
+button-right = 🅱 ist besser
+button-both = beide sind gut
+button-neither = keiner ist gut
 better-title = Besser sagen
 better-label = Was hättest du lieber gelesen?
 
@@ -40,6 +45,7 @@ favorites =
         [one] Dein Favorit:
        *[other] Deine neuesten Favoriten:
     }
+preferred = Danke, vermerkt.
 favorites-none = Du hast noch keine Favoriten: drücke ⭐ unter einem Spruch.
 vote-withdrawn = Zurückgenommen; ein weiterer Druck stimmt wieder ab.
 ask-why = Danke, als schlecht vermerkt. Was war falsch?
@@ -56,6 +62,7 @@ help =
     /consent on, /consent off: ob deine Worte ein besseres Modell trainieren dürfen
     /mydata show, /mydata export: was ich über dich speichere
     /forget me: es löschen
+    /compare TEXT: zwei Sprüche oder Antworten nebeneinander, und du sagst, welche besser ist
     /favorites: die Sprüche, die du mit ⭐ behalten hast
     Die Knöpfe unter einer Antwort und Reaktionen darauf sagen mir, ob sie gut war.
     Ein Spruch darf mit #short, #long, #calm oder #daring enden.
@@ -65,6 +72,7 @@ welcome =
     Hallo, ich bin Quotesmith: Ich schreibe Sprüche und plaudere, mit einem kleinen Sprachmodell auf dem Rechner meines Betreibers.
     Versuch /quote Mut, oder schreib mir einfach. /help nennt den Rest, /privacy sagt, was ich speichere.
 command-quote = ein Spruch zu einem Stichwort
+command-compare = zwei Antworten nebeneinander: welche ist besser?
 command-chat = rede mit mir
 command-new = ein neues Gespräch beginnen
 command-help = was ich kann
@@ -90,6 +98,7 @@ option-keyword = wovon der Spruch handelt
 option-style = wie der Spruch sein soll
 option-private = niemandem außer dir zeigen
 option-text = was du sagen möchtest
+option-compared = ein Stichwort für zwei Sprüche, oder was du sagen möchtest
 option-name = der Name eines Modells
 style-short = kurz
 style-long = lang
@@ -162,6 +171,7 @@ error-unknown-command = Einen Befehl /{ $name } gibt es nicht; es gibt { $known 
 error-unknown-command-near = Einen Befehl /{ $name } gibt es nicht; meinst du { $near }?
 error-choose = Sag /{ $command } { $allowed }.
 error-nothing-to-vote-on = Noch gibt es keine Antwort zum Abstimmen.
+error-nothing-to-compare = Hier sind keine zwei Antworten zu vergleichen.
 error-no-such-reply = Eine solche Antwort des Bots zum Abstimmen gibt es nicht.
 error-gone = Was hier gefragt wurde, ist nicht mehr gespeichert und lässt sich nicht noch einmal beantworten.
 error-only-who-asked = Um eine andere Antwort kann nur bitten, wer gefragt hat.

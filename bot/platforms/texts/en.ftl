@@ -37,6 +37,11 @@ button-other = something else
 button-better = ✏️ say it better
 button-keep = ⭐
 button-share = ↗
+button-compare = ⚖
+button-left = 🅰 is better
+button-right = 🅱 is better
+button-both = both are good
+button-neither = neither is
 better-title = Say it better
 better-label = What would you rather have read?
 
@@ -52,6 +57,7 @@ favorites =
         [one] Your favourite:
        *[other] Your newest favourites:
     }
+preferred = Thank you, noted.
 favorites-none = You have no favourites yet: press ⭐ under a quote.
 vote-withdrawn = Taken back; press again to vote.
 ask-why = Thank you, noted as bad. What was wrong?
@@ -70,6 +76,7 @@ help =
     /consent on, /consent off: whether your words may train a better model
     /mydata show, /mydata export: what I store about you
     /forget me: erase it
+    /compare TEXT: two quotes or replies side by side, for you to say which is better
     /favorites: the quotes that you kept with ⭐
     The buttons under a reply, and reactions to it, tell me whether it was good.
     A quote may end in #short, #long, #calm or #daring.
@@ -79,6 +86,7 @@ welcome =
     Hello, I am Quotesmith: I write quotes and chat, with a small language model that runs on its owner's own machine.
     Try /quote courage, or just write to me. /help lists the rest, /privacy says what I store.
 command-quote = a quote on a keyword
+command-compare = two answers side by side: which is better?
 command-chat = talk with me
 command-new = begin a new conversation
 command-help = what I can do
@@ -104,6 +112,7 @@ option-keyword = what the quote is about
 option-style = how the quote is to be
 option-private = show it to nobody but you
 option-text = what you want to say
+option-compared = a keyword for two quotes, or what you want to say
 option-name = the name of a model
 style-short = short
 style-long = long
@@ -182,6 +191,7 @@ error-unknown-command = There is no command /{ $name }; there are { $known }.
 error-unknown-command-near = There is no command /{ $name }; did you mean { $near }?
 error-choose = Say /{ $command } { $allowed }.
 error-nothing-to-vote-on = There is no reply to vote on yet.
+error-nothing-to-compare = There are no two replies to compare here.
 error-no-such-reply = There is no such reply of the bot to vote on.
 error-gone = What this was asked is no longer stored, so it cannot be answered again.
 error-only-who-asked = Only who asked can ask for another reply.

@@ -17,9 +17,9 @@ from tests.servers.discord import LOADING, Channel, DiscordServer, Guild, Intera
 
 NUMBERS = count(1)
 GOOD, BAD, AGAIN, CANCEL = "👍 good", "👎 bad", "🔁 another", "✖ cancel"
-KEEP, SHARE = "⭐", "↗"
+KEEP, SHARE, COMPARE = "⭐", "↗", "⚖"
 BUTTONS = [GOOD, BAD, AGAIN]
-QUOTE_BUTTONS = [*BUTTONS, KEEP, SHARE]
+QUOTE_BUTTONS = [*BUTTONS, KEEP, SHARE, COMPARE]
 
 
 def settings_for(server: DiscordServer, folder: Path, **settings: str) -> dict[str, str]:

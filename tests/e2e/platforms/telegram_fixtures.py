@@ -16,7 +16,7 @@ from tests.e2e.platforms.bot_process import PATIENCE_S, BotProcess
 from tests.servers.telegram import Chat, Json, Person, TelegramServer
 
 GOOD, BAD, AGAIN, CANCEL = "👍 good", "👎 bad", "🔁 another", "✖ cancel"
-KEEP, SHARE = "⭐", "↗"
+KEEP, SHARE, COMPARE = "⭐", "↗", "⚖"
 PLACEHOLDER = "…"
 CONNECTED = "Telegram: connected as @quotesmith_bot."
 _NUMBERS = count(1)

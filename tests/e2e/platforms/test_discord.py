@@ -15,6 +15,7 @@ from tests.e2e.platforms.discord_fixtures import (
     AGAIN,
     BAD,
     CANCEL,
+    COMPARE,
     GOOD,
     KEEP,
     QUOTE_BUTTONS,
@@ -440,6 +441,19 @@ async def test_a_quote_is_kept_listed_and_shared(scene: Scene) -> None:
     assert shared["content"] == shown["content"] and buttons(shared) == [] and not shared["flags"] & EPHEMERAL
     assert (await scene.press(ada, shown, KEEP))["content"] == SAID("kept-no-more")
     assert (await scene.command(ada, channel, "favorites"))["content"] == SAID("favorites-none")
+
+
+async def test_two_quotes_are_compared_and_the_choice_is_kept(scene: Scene) -> None:
+    ada, bea, channel = scene.person(), scene.person(), scene.channel()
+    shown = await scene.command(ada, channel, "quote", keyword="winter")
+    pair = await scene.press(bea, shown, COMPARE)
+    assert pair["content"].startswith("🅰 ") and "\n\n🅱 " in pair["content"]
+    assert buttons(pair) == ["🅰 is better", "🅱 is better", "both are good", "neither is"]
+    noted = await scene.press(ada, pair, "🅱 is better")
+    assert noted["content"] == SAID("preferred") and noted["flags"] & EPHEMERAL
+    assert scene.bot.rows("SELECT preferred FROM preferences") == [("right",)]
+    typed = await scene.command(ada, channel, "compare", text="winter")
+    assert "\n\n🅱 " in typed["content"]
 
 
 async def test_anybody_may_ask_for_another_quote(scene: Scene) -> None:

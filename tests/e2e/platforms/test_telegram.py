@@ -15,6 +15,7 @@ from tests.e2e.platforms.telegram_fixtures import (
     AGAIN,
     BAD,
     CANCEL,
+    COMPARE,
     GOOD,
     KEEP,
     PLACEHOLDER,
@@ -112,7 +113,7 @@ async def test_a_command_in_a_group_is_answered_as_a_reply(town: Scene, command:
 async def test_a_quote_in_private_comes_with_its_buttons(town: Scene) -> None:
     ada, chat = town.somebody()
     answer = await town.answer(ada, chat, "/quote courage")
-    assert labels(answer) == [GOOD, BAD, AGAIN, KEEP, SHARE]
+    assert labels(answer) == [GOOD, BAD, AGAIN, KEEP, SHARE, COMPARE]
     await town.settled()
     assert [message["text"] for message in town.server.from_bot(chat)] == town.stored_replies(chat)
     assert town.asked(ada) == [("quote", "courage", 0)]
@@ -122,7 +123,7 @@ async def test_a_quote_in_a_group_answers_who_asked(town: Scene) -> None:
     (ada, _), group = town.somebody(), town.group()
     asked = town.server.say(ada, group, "/quote courage")
     [answer] = await town.said(group)
-    assert labels(answer) == [GOOD, BAD, AGAIN, KEEP, SHARE]
+    assert labels(answer) == [GOOD, BAD, AGAIN, KEEP, SHARE, COMPARE]
     assert answer["reply_to_message"]["message_id"] == asked["message_id"]
     assert re.search(r"[.!?…\"”']$", answer["text"])
 
@@ -398,7 +399,7 @@ async def test_another_quote_is_for_everybody(town: Scene) -> None:
     first = await town.answer(ada, group, "/quote courage #calm")
     assert await town.pressed(bob, first, AGAIN) == ""
     second = (await town.said(group, 2))[-1]
-    assert labels(second) == [GOOD, BAD, AGAIN, KEEP, SHARE] and second["text"] != first["text"]
+    assert labels(second) == [GOOD, BAD, AGAIN, KEEP, SHARE, COMPARE] and second["text"] != first["text"]
     assert second["reply_to_message"]["message_id"] == first["message_id"]
     assert town.asked(bob) == [("quote", "courage", 0)]
     assert [message["message_id"] for message in town.replies(group)] == [first["message_id"], second["message_id"]]
@@ -414,6 +415,23 @@ async def test_a_quote_is_kept_listed_and_shared(town: Scene) -> None:
     shared = (await town.said(group, 2))[-1]
     assert shared["text"] == quote["text"] and labels(shared) == []
     assert await town.pressed(ada, quote, KEEP) == Texts("en")("kept-no-more")
+
+
+async def test_two_quotes_are_compared_and_the_choice_is_kept(town: Scene) -> None:
+    (ada, _), (bob, _), group = town.somebody(), town.somebody(), town.group()
+    quote = await town.answer(ada, group, "/quote courage")
+    assert await town.pressed(bob, quote, COMPARE) == ""
+    pair = (await town.said(group, 2))[-1]
+    assert pair["text"].startswith("🅰 ") and "\n\n🅱 " in pair["text"]
+    assert labels(pair) == ["🅰 is better", "🅱 is better", "both are good", "neither is"]
+    for label in ("🅰 is better", "neither is"):
+        assert await town.pressed(ada, pair, label) == Texts("en")("preferred")
+    found = town.bot.rows(
+        "SELECT preferred FROM preferences JOIN people ON people.id = person_id WHERE platform_user_id = ?", str(ada.id)
+    )
+    assert found == [("left",), ("neither",)]
+    typed = await town.answer(ada, group, "/compare rain")
+    assert "\n\n🅱 " in typed["text"]
 
 
 async def test_another_chat_reply_is_for_who_asked(town: Scene) -> None:

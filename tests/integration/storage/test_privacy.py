@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.chat.messages import ConversationKey, MessageKind, Origin, Platform, QuoteSource, Vote, VoteSource
-from bot.chat.ports import PooledQuote
+from bot.chat.messages import ConversationKey, MessageKind, Origin, Platform, Preferred, QuoteSource, Vote, VoteSource
+from bot.chat.ports import Comparison, PooledQuote, Side
 from bot.errors import InputError
 from bot.storage.export import export_rows
 from bot.storage.jobs import SqlJobLedger, never
@@ -238,6 +238,45 @@ async def test_exports_that_hold_something_of_forgotten_people_are_named(stores:
     assert [(one.name, one.rows) for one in found] == [(first.name, 2), (second.name, 2)]
     after = await export_rows(stores.database, tmp_path / "after", anywhere)
     assert after.rows == 0
+
+
+async def compare(stores: Stores, key: ConversationKey, asked: str) -> int:
+    job = await stores.jobs.accept(key, MessageKind.COMPARE, asked)
+    await stores.jobs.start(job.job_id)
+    left, right = Side("Tea waits.", "old", "a" * 64), Side("Tea sings.", "new", "b" * 64)
+    text = "Tea waits.\n\nTea sings."
+    return await stores.jobs.complete(job.job_id, text, RECORD, Comparison(MessageKind.QUOTE, left, right))
+
+
+async def test_a_comparison_is_exported_with_the_last_word_of_each_person_who_agrees(
+    stores: Stores, tmp_path: Path
+) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    reply, unsaid = await compare(stores, ADA, "tea"), await compare(stores, ADA, "rain")
+    for preferred in (Preferred.LEFT, Preferred.RIGHT):
+        await stores.feedback.prefer(ADA, reply, preferred)
+    await stores.feedback.prefer(BOB, reply, Preferred.NEITHER)
+    summary = await export_rows(stores.database, tmp_path / "out", anywhere)
+    assert (summary.rows, summary.pairs, summary.people) == (0, 1, 1) and unsaid != reply
+    (line,) = (tmp_path / "out" / "pairs.jsonl").read_text().splitlines()
+    pair = json.loads(line)
+    assert (pair["kind"], pair["asked"]) == ("quote", "tea")
+    assert (pair["left"]["text"], pair["right"]["text"]) == ("Tea waits.", "Tea sings.")
+    assert pair["right"]["model_sha256"] == "b" * 64
+    assert [said["preferred"] for said in pair["preferences"]] == ["right"]
+
+
+async def test_a_forgotten_comparison_leaves_no_text_and_no_preference(stores: Stores, path: Path) -> None:
+    reply = await compare(stores, ADA, "tea")
+    await stores.feedback.prefer(ADA, reply, Preferred.LEFT)
+    await stores.feedback.prefer(BOB, reply, Preferred.LEFT)
+    assert (await stores.people.everything(BOB.platform, BOB.user_id))["preferences"]
+    await stores.people.forget(BOB.platform, BOB.user_id)
+    assert b"Tea sings" in on_disk(path)
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    assert b"Tea" not in on_disk(path)
+    with pytest.raises(InputError):
+        await stores.feedback.prefer(BOB, reply, Preferred.LEFT)
 
 
 async def test_an_export_that_cannot_be_written_is_not_on_record(stores: Stores, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.messages import Complaint, ConversationKey, MessageKind, Platform, Vote, VoteSource
+from bot.chat.messages import Complaint, ConversationKey, MessageKind, Platform, Preferred, Vote, VoteSource
 from bot.chat.ports import SeenBefore, ShownReply
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import InputError, QuotesmithError
@@ -17,6 +17,7 @@ from bot.platforms.admission import Admission
 from bot.platforms.answering import Answering
 from bot.platforms.catalogue import Texts
 from bot.platforms.incoming import Incoming, vote_of
+from bot.platforms.outlet import reply_buttons
 from bot.platforms.presses import FollowUp, Presses, why_buttons
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakeStore, fixed_words, says
@@ -46,9 +47,12 @@ class Bench:
 async def bench(lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.CHAT) -> Bench:
     store, outbox = FakeStore(), FakeOutbox()
     stores = ChatStores(store, store, store, store)
-    generator = FakeGenerator(says("Tea helps whoever waits for it."))
+    second = [says("A kettle sings of leaving.")] * 3 if kind is MessageKind.COMPARE else []
+    generator = FakeGenerator(says("Tea helps whoever waits for it."), *second)
     service = ChatService(MODEL, generator, stores, ChatSettings(), QuoteSettings(), 60.0, fixed_words=fixed_words)
     asking = service.chat(KEY, "hello") if kind is MessageKind.CHAT else service.quote(KEY, "tea")
+    if kind is MessageKind.COMPARE:
+        asking = service.answer(await service.accept_comparison(KEY, "tea"))
     reply_id = [event async for event in asking][-1].message_id  # type: ignore[union-attr]
     clock = Clock()
     answering = Answering(Platform.TELEGRAM, service, FakeOutlet(), outbox, outbox, clock)
@@ -127,6 +131,28 @@ async def test_a_shared_quote_is_handed_on_and_noted() -> None:
     b = await bench(kind=MessageKind.QUOTE)
     assert (await b.presses.press(b.by(BOB), f"share:{b.reply_id}")).shared == "Tea helps whoever waits for it."
     assert b.store.in_force(BOB, b.reply_id, VoteSource.SHARE) is Vote.UP
+
+
+async def test_which_of_two_is_better_is_noted_for_whoever_says_so() -> None:
+    b = await bench(kind=MessageKind.COMPARE)
+    for button in reply_buttons(Texts("en"), b.reply_id, b.job_id, MessageKind.COMPARE):
+        assert (await b.presses.press(b.by(BOB), button.data)).notice == "Thank you, noted."
+    assert [preferred for _, _, preferred in b.store.preferences] == list(Preferred)
+    with pytest.raises(InputError, match="another version"):
+        await b.presses.press(b.by(), f"prefer:{b.reply_id}:middle")
+
+
+async def test_a_reply_alone_has_nothing_to_compare() -> None:
+    b = await bench()
+    with pytest.raises(InputError, match="no two replies"):
+        await b.presses.press(b.by(), f"prefer:{b.reply_id}:left")
+
+
+async def test_a_quote_may_be_compared_by_anybody_and_that_is_no_bad_vote() -> None:
+    b = await bench(kind=MessageKind.QUOTE)
+    job = (await b.presses.press(b.by(BOB), f"compare:{b.job_id}")).job
+    assert job is not None and (job.kind, job.text, job.key) == (MessageKind.COMPARE, "tea", BOB)
+    assert b.store.votes == []
 
 
 async def test_what_is_over_cannot_be_stopped() -> None:

@@ -1,0 +1,79 @@
+"""Two replies side by side: what is compared, and that they differ."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.chat.comparing import side_by_side, two_of, wanted_kind
+from bot.chat.generation import TextDelta
+from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, QuoteSource
+from bot.chat.replies import Reply
+from bot.chat.service import ChatService, ChatStores
+from bot.errors import GenerationError
+from bot.settings import ChatSettings, QuoteSettings
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, fixed_words, says
+
+KEY = ConversationKey(Platform.TELEGRAM, "lobby", "", "ada")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("courage", MessageKind.QUOTE),
+        ("the first day back", MessageKind.QUOTE),
+        ("Who are you?", MessageKind.CHAT),
+        ("Hello.", MessageKind.CHAT),
+        ("tell me about your last trip", MessageKind.CHAT),
+        ("x" * 81, MessageKind.CHAT),
+    ],
+)
+def test_a_few_words_are_a_keyword_and_a_sentence_is_a_message(text: str, kind: MessageKind) -> None:
+    assert wanted_kind(text, 80) is kind
+
+
+def test_two_that_differ_in_marks_and_case_alone_are_no_two() -> None:
+    assert two_of(["Tea waits.", "tea waits!", "Rain taps."]) == ("Tea waits.", "Rain taps.")
+    assert two_of(["Tea waits.", "TEA WAITS"]) is None and two_of(["Tea waits."]) is None and two_of([]) is None
+
+
+async def compared(text: str, *scripts: Script) -> tuple[FakeStore, list[object]]:
+    store = FakeStore()
+    service = ChatService(
+        MODEL,
+        FakeGenerator(*scripts),
+        ChatStores(store, store, store, store),
+        ChatSettings(),
+        QuoteSettings(),
+        60.0,
+        fixed_words=fixed_words,
+    )
+    job = await service.accept_comparison(KEY, text)
+    return store, [event async for event in service.answer(job)]
+
+
+async def test_a_comparison_shows_two_quotes_and_keeps_both() -> None:
+    store, events = await compared("tea", *[says("Tea waits for nobody."), says("A kettle sings of leaving.")] * 2)
+    (comparison,) = store.comparisons.values()
+    texts = {comparison.left.text, comparison.right.text}
+    assert texts == {"Tea waits for nobody.", "A kettle sings of leaving."} and comparison.about is MessageKind.QUOTE
+    assert comparison.left.model_sha256 == MODEL.sha256
+    shown = side_by_side(comparison.left.text, comparison.right.text)
+    assert [event.text for event in events if isinstance(event, TextDelta)] == [shown]
+    assert isinstance(events[-1], Reply) and events[-1].text == shown
+
+
+async def test_two_replies_to_a_message_are_compared_too() -> None:
+    store, _ = await compared("How are you today?", *[says("I am fine."), says("All is well here.")] * 2)
+    (comparison,) = store.comparisons.values()
+    assert comparison.about is MessageKind.CHAT
+
+
+async def test_where_no_two_differ_it_is_said() -> None:
+    with pytest.raises(GenerationError, match="no fitting words"):
+        await compared("tea", *[says("Tea waits for nobody.")] * 16)
+
+
+async def test_a_message_of_concern_gets_the_fixed_words_and_no_choice() -> None:
+    store, events = await compared("I want to kill myself")
+    assert store.comparisons == {} and isinstance(events[-1], Reply) and events[-1].source is QuoteSource.RULE
+    assert store.states == [JobState.DONE]
