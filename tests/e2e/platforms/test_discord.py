@@ -33,6 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SAID = Texts("en")
 GERMAN = Texts("de")
 NAMES = {
+    "compare",
     "favorites",
     "quote",
     "chat",

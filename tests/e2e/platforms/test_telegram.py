@@ -590,7 +590,10 @@ async def test_a_language_that_the_bot_does_not_speak_gets_english(town: Scene) 
 
 async def test_the_menu_lists_the_commands_in_both_languages(town: Scene) -> None:
     english, german = town.server.commands[("default", "")], town.server.commands[("default", "de")]
-    everybodys = ["quote", "chat", "new", "cancel", "help", "privacy", "consent", "mydata", "forget"]
+    everybodys = [
+        *("quote", "chat", "new", "cancel", "help", "privacy"),
+        *("compare", "favorites", "consent", "mydata", "forget"),
+    ]
     assert [each["command"] for each in english] == [each["command"] for each in german] == everybodys
     assert english[0]["description"] == "a quote on a keyword"
     assert german[0]["description"] == "ein Spruch zu einem Stichwort"
