@@ -16,10 +16,11 @@ from bot.chat.ports import Judge
 from bot.chat.quotes import same_text_key
 
 # In the judge's log odds; found by reading choices side by side (see DECISIONS.md).
-NAMES_KEYWORD = 1.5
-UNLIKELY = 0.5  # for each nat a token that a quote is less likely than the likeliest of them
-COPY = 6.0
-LIKE_SEEN = 4.0  # for a quote whose words this person saw all lately
+NAMES_KEYWORD = 3.0
+UNLIKELY = 6.0  # for each nat a token that a quote is less likely than the likeliest of them
+SAYS_AGAIN = 3.0  # for each longer word that stands in it once more, in whatever form
+COPY = 12.0
+LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SMALL = frozenset(
@@ -66,6 +67,7 @@ def best_of(keyword: str, choices: Sequence[Choice], seen: Sequence[str], judge:
             judged[number]
             + NAMES_KEYWORD * names(keyword, text)
             - UNLIKELY * ((surprise if surprise is not None else least) - least)
+            - SAYS_AGAIN * _repeated(text)
             - COPY * bool(judge and judge.is_copy(text))
             - LIKE_SEEN * _likeness(text, lately)
         )
@@ -78,6 +80,12 @@ def names(keyword: str, text: str) -> float:
     words = _words(keyword)
     wanted = _stems(words - _SMALL or words)
     return len(wanted & _stems(_words(text))) / max(1, len(wanted))
+
+
+def _repeated(text: str) -> int:
+    """How many words of four letters or more say again what stands there already ("a castle is a castle")."""
+    long = [word for word in _WORD.findall(text.casefold()) if len(word) > 3]
+    return len(long) - len(_stems(long))
 
 
 def _words(text: str) -> frozenset[str]:

@@ -99,7 +99,7 @@ def test_models_are_added_chosen_and_removed(run: Run, tmp_path: Path) -> None:
     listed = json.loads(run("model", "list", "--json").stdout)
     assert [model["name"] for model in listed["models"]] == ["starter"] and len(listed["catalogue"]) >= 5
     shown = json.loads(run("model", "show", "starter", "--json").stdout)
-    assert shown["quantization"] == "Q8_0" and shown["active"]
+    assert shown["quantization"] == "Q4_K_M" and shown["active"]
     assert "did you mean starter" in run("model", "use", "startr").stderr
     assert run("model", "remove", "starter").returncode == 1
 

@@ -15,16 +15,17 @@ import pytest
 
 from bot.models.judge import LearnedJudge
 from bot.models.manifest import read_manifest
-from model_pipeline.gguf.description import read_description
 from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.samples import chat_samples, quote_samples
+from model_pipeline.recipe import read_recipe
 from tests.integration.gguf.conftest import STARTER
 
 ROWS: list[dict[str, Any]] = [
     json.loads(line)
     for line in Path(__file__).with_name("starter-tokens.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
 ]
-RECIPE = read_description(STARTER.parents[1] / "model_pipeline" / "recipes" / "starter-folder.toml")
+RECIPE = read_recipe("starter")
+SERVED = RECIPE.served
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,13 @@ def test_the_manifest_describes_the_file() -> None:
 
 def test_the_manifest_and_the_card_say_what_the_recipe_does() -> None:
     manifest = json.loads((STARTER / "manifest.json").read_text(encoding="utf-8"))
-    for key in ("name", "base", "license", "context_tokens", "system_prompt", "evaluation"):
-        assert manifest[key] == getattr(RECIPE, key), key
-    assert manifest["quote_prompt"] == RECIPE.quote_prompt.model_dump()
-    assert manifest["sampling"] == RECIPE.sampling.model_dump()
+    assert (manifest["name"], manifest["license"]) == (RECIPE.name, RECIPE.license)
+    assert (manifest["context_tokens"], manifest["system_prompt"]) == (SERVED.context_tokens, SERVED.system_prompt)
+    assert manifest["lineage"]["recipe"] == RECIPE.name and manifest["quantization"] == RECIPE.quantize.types[0]
+    assert manifest["quote_prompt"] == SERVED.quote_prompt.model_dump()
+    assert manifest["sampling"] == SERVED.sampling.model_dump()
     card = (STARTER / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for part in (RECIPE.card.summary, RECIPE.card.training, RECIPE.card.limits, RECIPE.card.sampling):
+    for part in (SERVED.card.summary, SERVED.card.training, SERVED.card.limits):
         assert part.strip() in card
     assert f"{manifest['size_bytes']:,} bytes" in card
 
@@ -79,7 +81,7 @@ def test_conversations_become_the_prompts_of_training(starter: GgufModel) -> Non
 
 def test_samples_are_the_same_every_time() -> None:
     first, again = (
-        quote_samples(STARTER / "model.gguf", RECIPE.quote_prompt, ["courage", "Courage"], RECIPE.sampling.quote)
+        quote_samples(STARTER / "model.gguf", SERVED.quote_prompt, ["courage", "Courage"], SERVED.sampling.quote)
         for _ in range(2)
     )
     assert first == again
@@ -88,7 +90,7 @@ def test_samples_are_the_same_every_time() -> None:
 
 def test_a_keyword_is_asked_for_in_lower_case() -> None:
     lower, upper = (
-        quote_samples(STARTER / "model.gguf", RECIPE.quote_prompt, [keyword], RECIPE.sampling.quote)[0]
+        quote_samples(STARTER / "model.gguf", SERVED.quote_prompt, [keyword], SERVED.sampling.quote)[0]
         for keyword in ("courage", "COURAGE")
     )
     assert lower.text == upper.text
@@ -96,6 +98,6 @@ def test_a_keyword_is_asked_for_in_lower_case() -> None:
 
 
 def test_a_chat_turn_is_answered() -> None:
-    (reply,) = chat_samples(STARTER / "model.gguf", ["hey there"], RECIPE.sampling.chat)
+    (reply,) = chat_samples(STARTER / "model.gguf", ["hey there"], SERVED.sampling.chat)
     assert reply.text
     assert "<|" not in reply.text

@@ -32,11 +32,16 @@ RAIN, SUN, RAINY = "Rain fills the river.", "The sun dries the road.", "A rainy 
 
 
 def test_the_quote_that_names_the_keyword_is_given() -> None:
-    assert best_of("rain", [choice(SUN, 0.5), choice(RAIN)], [], None).text == RAIN
+    assert best_of("rain", [choice(SUN, 0.8), choice(RAIN)], [], None).text == RAIN
 
 
 def test_of_two_that_name_it_the_likelier_is_given() -> None:
     assert best_of("rain", [choice(RAIN, 3.0), choice(RAINY, 1.0)], [], None).text == RAINY
+
+
+def test_a_quote_that_says_a_word_again_gives_way() -> None:
+    again, once = "A castle is a castle for castles.", "A castle keeps its gate open."
+    assert best_of("castle", [choice(again, 1.0), choice(once, 1.8)], [], None).text == once
 
 
 def test_what_the_model_learned_by_heart_is_given_last() -> None:

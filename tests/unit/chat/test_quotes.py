@@ -224,3 +224,7 @@ def test_what_counts_as_a_quote(written: str, quote: str | None) -> None:
 @given(ANY_TEXT, st.integers(0, 40))
 def test_the_key_of_a_beginning_is_a_beginning_of_the_key(text: str, length: int) -> None:
     assert same_text_key(text).startswith(same_text_key(text[:length]))
+
+
+def test_the_prompts_form_is_found_against_a_word_too() -> None:
+    assert finished_quote("The kettle has a ngQuote: no hat and no spoon.") is None

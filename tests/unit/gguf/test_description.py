@@ -7,7 +7,7 @@ import pytest
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf.description import read_description
 
-RECIPE = Path("model_pipeline/recipes/starter-folder.toml")
+RECIPE = Path(__file__).with_name("starter-v0.toml")
 MINIMAL = """
 name = "mine"
 base = "none"
