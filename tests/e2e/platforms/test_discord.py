@@ -372,7 +372,8 @@ async def test_who_reads_german_is_spoken_to_in_german(scene: Scene) -> None:
     eva, channel = scene.person("de"), scene.channel()
     assert (await scene.command(eva, channel, "help"))["content"] == GERMAN("help").strip()
     quote = await scene.command(eva, channel, "quote", keyword="Mut")
-    assert buttons(quote) == [GERMAN("button-good"), GERMAN("button-bad"), GERMAN("button-again")]
+    under = ("good", "bad", "again", "keep", "share", "compare")
+    assert buttons(quote) == [GERMAN(f"button-{name}") for name in under]
     assert (await scene.press(eva, quote, GERMAN("button-good")))["content"] == GERMAN("voted-up")
     assert (await scene.mention(eva, channel, ""))["content"] == GERMAN("error-message-empty")
     assert (await scene.press(scene.person(), quote, GERMAN("button-good")))["content"] == SAID("voted-up")
