@@ -10,7 +10,7 @@ import json
 import statistics
 from random import Random
 
-from bot.chat.preference_test import PreferenceTest, Verdict
+from bot.chat.preference_evidence import PreferenceTest, Verdict
 
 NULL_CANARIES = 2_000
 NULL_VOTES = 1_000  # each; then it ends undecided

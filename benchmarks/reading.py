@@ -103,7 +103,7 @@ async def ask(folder: Path, keywords: list[str], candidates: int | None = None) 
 
 
 def count(out: Path) -> None:
-    """Print what was marked, for each model, and how the choice did."""
+    """Print what was marked, for each model, and how the choice did where pairs were read."""
     key = json.loads((out / "key.json").read_text(encoding="utf-8"))
     marks = _read_table(out / "marks.tsv")
     for name in dict.fromkeys(key["models"]):
@@ -113,6 +113,8 @@ def count(out: Path) -> None:
         print(
             f"{name:<20} of {len(mine)}: {all_three} count; " + ", ".join(f"{n} {mark}" for mark, n in shares.items())
         )
+    if not (out / "pairs.tsv").is_file():
+        return
     verdicts: Counter[str] = Counter()
     for row in _read_table(out / "pairs.tsv"):
         left = key["chosen_left"][row["keyword"]]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from bot.chat import prompts
 from bot.chat.choice import Choice, ChoiceSize, best_of, unseen
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
-from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, TextDelta
+from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, Queued, TextDelta
 from bot.chat.messages import (
     Complaint,
     ConversationKey,
@@ -138,16 +138,20 @@ class ChatService:
         return await self._stores.jobs.accept(key, MessageKind.CHAT, self._checked(text), origin=origin)
 
     async def accept_comparison(self, key: ConversationKey, text: str, origin: Origin = NO_ORIGIN) -> AcceptedJob:
-        """Put it on record that two replies are to be compared. Raises InputError as `accept_chat`, and SeenBefore."""
-        return await self._stores.jobs.accept(key, MessageKind.COMPARE, self._checked(text), origin=origin)
+        """Put it on record that two quotes or two replies are to be compared.
 
-    async def compare_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
-        """Put it on record that two new quotes on a job's keyword are to be compared. Raises as `accept_again`."""
-        return await self._stores.jobs.accept_again(key, job_id, origin, kind=MessageKind.COMPARE)
+        Raises InputError as `accept_quote` or `accept_chat`, and SeenBefore.
+        """
+        text = self._checked(text)
+        if wanted_kind(text, self._quote.max_keyword_chars) is MessageKind.QUOTE:
+            text = normalise_keyword(text, self._quote.max_keyword_chars)
+        return await self._stores.jobs.accept(key, MessageKind.COMPARE, text, origin=origin)
 
-    async def accept_again(self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN) -> AcceptedJob:
-        """Put it on record that a job's question is to be answered once more. Raises as the port."""
-        return await self._stores.jobs.accept_again(key, job_id, origin)
+    async def accept_again(
+        self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
+    ) -> AcceptedJob:
+        """Put it on record that a job's question is to be answered once more, as that kind. Raises as the port."""
+        return await self._stores.jobs.accept_again(key, job_id, origin, kind)
 
     def answer(self, job: AcceptedJob, *, seed: int | None = None) -> AsyncGenerator[ReplyEvent, None]:
         """Write the reply to what was accepted, now or by a process that is gone."""
@@ -288,15 +292,7 @@ class ChatService:
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
         history = [earlier for earlier in history if earlier.id <= message.id] or [message]
         seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
-        request = prompts.chat_request(
-            self.model,
-            self._chat.system_prompt,
-            history,
-            job.key,
-            max_tokens=self._chat.reply_max_tokens,
-            seed=seed,
-            deadline_s=self._deadline_s,
-        )
+        request = self._chat_request(job.key, history, seed)
         writing = self._write(request, seen, self._chat.attempts, visible_reply, finished_reply)
         async with aclosing(writing) as events:
             async for event in events:
@@ -304,47 +300,47 @@ class ChatService:
 
     async def _comparing(self, job: AcceptedJob) -> AsyncGenerator[_Progress, None]:
         """Two replies of one request, drawn with different seeds."""
-        if (finding := concern_in(job.text)) is not None:
+        about, model = wanted_kind(job.text, self._quote.max_keyword_chars), self.model
+        finding = concern_in(job.text)
+        if finding is not None and not (about is MessageKind.QUOTE and finding.concern is Concern.INSULT):
             async for event in self._say_fixed(finding):
                 yield event
             return
-        about, model = wanted_kind(job.text, self._quote.max_keyword_chars), self.model
-        if about is MessageKind.QUOTE:
-            request = self._quote_request(job.text, job.key.person, None, None)
-        else:
-            message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
-            request = prompts.chat_request(
-                model,
-                self._chat.system_prompt,
-                [message],
-                job.key,
-                max_tokens=self._chat.reply_max_tokens,
-                seed=None,
-                deadline_s=self._deadline_s,
-            )
+        request = self._to_compare(job, about)
+        left_s = self._deadline_s  # for all attempts together
         for attempt in range(1, self._quote.attempts + 1):
-            this_time = prompts.next_attempt(request, attempt)
+            this_time = replace(prompts.next_attempt(request, attempt), deadline_s=left_s)
             written = await self._generator.generate_candidates(this_time, _TO_COMPARE)
-            usable = [
-                (text, one.finished)
-                for one in written
-                if (
-                    text := finished_quote(one.text)
-                    if about is MessageKind.QUOTE
-                    else finished_reply(one.text, one.finished.reason)
-                )
-                is not None
-            ]
-            pair = two_of([text for text, _ in usable])
-            if pair is not None:
+            if pair := two_of([text for one in written if (text := _usable(one, about)) is not None]):
                 left, right = (Side(text, model.name, model.sha256) for text in pair)
                 shown = side_by_side(left.text, right.text)
                 yield TextDelta(shown)
-                record = _generated(model, this_time, attempt, usable[0][1])
+                record = _generated(model, this_time, attempt, written[0].finished)
                 yield _Written(shown, record, Comparison(about, left, right))
                 return
-        raise GenerationError(
-            "The model found no fitting words this time; try again or say it another way.", "no-words"
+            left_s -= max(one.finished.elapsed_s for one in written)
+            if left_s <= 0:
+                break
+        raise _no_words()
+
+    def _to_compare(self, job: AcceptedJob, about: MessageKind) -> GenerationRequest:
+        """What two replies are drawn for; a message is answered without what was said before."""
+        if about is MessageKind.QUOTE:
+            return self._quote_request(job.text, job.key.person, None, None)
+        message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
+        return self._chat_request(job.key, [message], None)
+
+    def _chat_request(
+        self, key: ConversationKey, history: Sequence[StoredMessage], seed: int | None
+    ) -> GenerationRequest:
+        return prompts.chat_request(
+            self.model,
+            self._chat.system_prompt,
+            history,
+            key,
+            max_tokens=self._chat.reply_max_tokens,
+            seed=seed,
+            deadline_s=self._deadline_s,
         )
 
     def _quote_request(self, keyword: str, person: str, style: Style | None, seed: int | None) -> GenerationRequest:
@@ -457,9 +453,7 @@ class ChatService:
                 seconds=self._deadline_s,
             )
         else:
-            raise GenerationError(
-                "The model found no fitting words this time; try again or say it another way.", "no-words"
-            )
+            raise _no_words()
 
     async def _on_record(
         self, job_id: int, writing: AsyncGenerator[_Progress, None]
@@ -506,6 +500,17 @@ class ChatService:
 
 def _generated(model: Model, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
     return GenerationRecord(model.name, model.sha256, request.sampling, QuoteSource.GENERATED, attempts, finished)
+
+
+def _usable(candidate: Candidate, kind: MessageKind) -> str | None:
+    """What of a text may be given as a quote, or as a reply."""
+    if kind is MessageKind.QUOTE:
+        return finished_quote(candidate.text)
+    return finished_reply(candidate.text, candidate.finished.reason)
+
+
+def _no_words() -> GenerationError:
+    return GenerationError("The model found no fitting words this time; try again or say it another way.", "no-words")
 
 
 def _quote_of(text: str, reason: FinishReason) -> str | None:

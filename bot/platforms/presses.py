@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.chat.messages import Complaint, ConversationKey, Platform, Preferred, Vote, VoteSource
+from bot.chat.messages import Complaint, ConversationKey, MessageKind, Platform, Preferred, Vote, VoteSource
 from bot.chat.ports import AcceptedJob, Outbox, PlatformRecords, SeenBefore, ShownReply
 from bot.chat.service import ChatService
 from bot.errors import InputError
@@ -68,12 +68,10 @@ class Presses:
         `data` is what the button was made with; anything else is an error of the person's program.
         """
         what, number, more = _parsed(data)
-        if what is Press.AGAIN:
+        if what in (Press.AGAIN, Press.COMPARE):
+            kind = MessageKind.COMPARE if what is Press.COMPARE else None
             self._admission.admit(incoming)
-            return Pressed("", job=await self._service.accept_again(incoming.key, number, incoming.origin))
-        if what is Press.COMPARE:
-            self._admission.admit(incoming)
-            return Pressed("", job=await self._service.compare_again(incoming.key, number, incoming.origin))
+            return Pressed("", job=await self._service.accept_again(incoming.key, number, incoming.origin, kind))
         self._admission.check_access(incoming)
         for event in incoming.events:
             if not await self._records.take_event(self._platform, event):

@@ -54,7 +54,7 @@ class Refusal(StrEnum):
 class ExportSummary:
     """What an export folder holds: replies with what they answer, comparisons, people; what was refused, and why.
 
-    Replies, votes and corrections are refused each for itself.
+    Replies, votes, preferences and corrections are refused each for itself.
     """
 
     name: str
@@ -101,9 +101,8 @@ async def export_rows(database: Database, out: Path, may_train: TrainingRule) ->
         "refused": refused,
     }
     folder = str(out.resolve())  # noqa: ASYNC240 - writing the export blocks as well, and nothing else runs beside it
-    with write_folder(
-        out, found.rows, found.pairs, manifest
-    ):  # on record first: an export that nobody knows of must not appear
+    with write_folder(out, found.rows, found.pairs, manifest):
+        # On record before the folder appears: there must be no export that nobody knows of.
         await _record(database, name, folder, found.parts)
     return ExportSummary(name, len(found.rows), len(found.pairs), len(people), refused)
 
@@ -127,11 +126,11 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
     def pseudonym(person_id: int) -> str:
         return hmac.new(salt, str(person_id).encode(), hashlib.sha256).hexdigest()[:16]
 
-    asked = select(Message, Conversation, Person.platform_user_id, Generation)
-    asked = asked.join(Conversation, Conversation.id == Message.conversation_id)
-    asked = asked.join(Person, Person.id == Conversation.person_id)
-    asked = asked.outerjoin(Generation, Generation.message_id == Message.id).where(Message.text != "")
-    told = (await session.execute(asked.order_by(Message.conversation_id, Message.id))).all()
+    messages = select(Message, Conversation, Person.platform_user_id, Generation)
+    messages = messages.join(Conversation, Conversation.id == Message.conversation_id)
+    messages = messages.join(Person, Person.id == Conversation.person_id)
+    messages = messages.outerjoin(Generation, Generation.message_id == Message.id).where(Message.text != "")
+    told = (await session.execute(messages.order_by(Message.conversation_id, Message.id))).all()
     texts: dict[int, str] = {}
     replies = []
     for message, place, user_id, generation in told:
@@ -147,10 +146,16 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
     votes = await _votes(session, agreed, found.refused)
     corrections = await _corrections(session, database, agreed, may_train, found.refused)
     compared = [(message, place) for message, place, _ in replies if message.kind is MessageKind.COMPARE]
-    for row, message_id, person_id, voters in await _pairs(session, database, compared, texts, agreed, pseudonym):
-        row["person"] = pseudonym(person_id)
-        found.parts |= {(message_id, person_id), *((message_id, voter) for voter in voters)}
-        found.pairs.append(row)
+    preferences = await _preferences(session, agreed, found.refused)
+    pairs = {pair.message_id: pair for pair in await session.scalars(select(ComparedPair))}
+    for message, place in compared:
+        said = preferences.get(message.id)
+        if said and message.parent_id in texts:
+            row = _pair(database, message, pairs[message.id], texts[message.parent_id], said, pseudonym)
+            found.pairs.append(row | {"person": pseudonym(place.person_id)})
+            found.parts |= {
+                (message.id, person_id) for person_id in (place.person_id, *(one.person_id for one in said))
+            }
     replies = [reply for reply in replies if reply[0].kind is not MessageKind.COMPARE]
     for row, message, person_id in _rows(replies, texts):
         row["person"] = pseudonym(person_id)
@@ -204,15 +209,10 @@ def _rows(
         yield row, message, place.person_id
 
 
-async def _pairs(
-    session: AsyncSession,
-    database: Database,
-    compared: Sequence[tuple[Message, Conversation]],
-    texts: Mapping[int, str],
-    agreed: set[int],
-    pseudonym: Callable[[int], str],
-) -> list[tuple[Row, int, int, list[int]]]:
-    """A row for each comparison on which somebody who agrees said something, with message, asker and voters."""
+async def _preferences(
+    session: AsyncSession, agreed: set[int], refused: Counter[Refusal]
+) -> dict[int, list[Preference]]:
+    """By comparison, the last word of each person who agrees now."""
     newest = select(func.max(Preference.id)).group_by(Preference.message_id, Preference.person_id)
     said: dict[int, list[Preference]] = {}
     for preference in await session.scalars(
@@ -220,34 +220,36 @@ async def _pairs(
     ):
         if preference.person_id in agreed:
             said.setdefault(preference.message_id, []).append(preference)
-    pairs = []
-    for message, place in compared:
-        pair, asked_id, preferences = (
-            await session.get(ComparedPair, message.id),
-            message.parent_id,
-            said.get(message.id),
-        )
-        if pair is None or asked_id is None or asked_id not in texts or not preferences:
-            continue
-        left, right = (database.cipher.unseal(text, PAIR_TEXT) for text in (pair.left_text, pair.right_text))
-        row: Row = {
-            "id": message.id,
-            "kind": str(pair.about),
-            "asked": texts[asked_id],
-            "left": {"text": left, "model": pair.left_model, "model_sha256": pair.left_sha256},
-            "right": {"text": right, "model": pair.right_model, "model_sha256": pair.right_sha256},
-            "preferences": [
-                {
-                    "person": pseudonym(one.person_id),
-                    "preferred": str(one.preferred),
-                    "at": one.created_at.isoformat(),
-                }
-                for one in preferences
-            ],
-            "written_at": message.created_at.isoformat(),
-        }
-        pairs.append((row, message.id, place.person_id, [one.person_id for one in preferences]))
-    return pairs
+        else:
+            refused[Refusal.NO_CONSENT] += 1
+    return said
+
+
+def _pair(
+    database: Database,
+    message: Message,
+    pair: ComparedPair,
+    asked: str,
+    said: Sequence[Preference],
+    pseudonym: Callable[[int], str],
+) -> Row:
+    unseal = database.cipher.unseal
+    return {
+        "id": message.id,
+        "kind": str(pair.about),
+        "asked": asked,
+        "left": _side(unseal(pair.left_text, PAIR_TEXT), pair.left_model, pair.left_sha256),
+        "right": _side(unseal(pair.right_text, PAIR_TEXT), pair.right_model, pair.right_sha256),
+        "preferences": [
+            {"person": pseudonym(one.person_id), "preferred": str(one.preferred), "at": one.created_at.isoformat()}
+            for one in said
+        ],
+        "written_at": message.created_at.isoformat(),
+    }
+
+
+def _side(text: str, model: str, sha256: str) -> Row:
+    return {"text": text, "model": model, "model_sha256": sha256}
 
 
 async def _votes(session: AsyncSession, agreed: set[int], refused: Counter[Refusal]) -> dict[int, list[Vote]]:

@@ -28,18 +28,19 @@ class HeldOutBits:
     quotes: dict[str, int]
     models: dict[str, dict[str, Estimate]]
 
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Of a table with a column for each set."""
+        return ("Bits a character", *(f"{name}, {count:,} quotes" for name, count in self.quotes.items()))
+
+    @property
     def rows(self) -> list[tuple[str, ...]]:
-        """A table: the head, then a row for each model."""
-        head = ("Bits a character", *(f"{name}, {count:,} quotes" for name, count in self.quotes.items()))
-        return [
-            head,
-            *((model, *(f"{one.value:.3f}" for one in found.values())) for model, found in self.models.items()),
-        ]
+        """Of that table: one for each model."""
+        return [(model, *(f"{one.value:.3f}" for one in found.values())) for model, found in self.models.items()]
 
     def section(self) -> str:
         """The same for a model's card, with the intervals."""
-        head = self.rows()[0]
-        lines = [head, ("---",) * len(head)]
+        lines = [self.head, ("---",) * len(self.head)]
         for model, found in self.models.items():
             cells = (f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for one in found.values())
             lines.append((escape(model), *cells))

@@ -102,7 +102,7 @@ def evaluate(run: Run, report: Report) -> None:
     record_evaluation(run.model_folder, figures, section)
     show_summary(comparison, latency, report)
     if bits:
-        report.table(*_head_and_rows(bits))
+        report.table(bits.head, bits.rows)
     if sheet:
         report.table(("Quotes asked of the bot, with its choice", ""), sheet_rows(sheet))
     report.say(f"The whole report: {folder / 'report.html'}")
@@ -148,20 +148,27 @@ def _sources(run: Run) -> Iterator[tuple[str, str, str]]:
 
 def _trained_answers(task: _Task, name: str, source: str, revision: str, hardware: Hardware, report: Report) -> Answers:
     settings, rows = task.run.recipe.evaluate, len(task.rows)
-    model = load_base(source, revision, Method.LORA, _dtype(hardware)).eval()
-    try:
+    with _loaded(source, revision, hardware) as model:
         with report.progress(f"Reading with the {name} model", rows) as advance:
             found = reply_nats(model, task.encoded, settings.batch_size, task.tokenizer.pad_token_id, advance)
         with report.progress(f"Answering with the {name} model", rows) as advance:
             prompts = [tokens.prompt for tokens in task.encoded]
             answers = generate_answers(model, task.tokenizer, prompts, settings, advance)
+    nats, tokens = zip(*found, strict=True)
+    return Answers(name, tuple(answers), nats, tokens, task.reference_characters)
+
+
+@contextmanager
+def _loaded(source: str, revision: str, hardware: Hardware) -> Iterator[Any]:
+    """The model, whose memory the next one needs."""
+    models = [load_base(source, revision, Method.LORA, _dtype(hardware)).eval()]
+    try:
+        yield models[0]
     finally:
-        del model  # the next one needs its memory
+        models.clear()
         gc.collect()
         if hardware.cuda:
             torch.cuda.empty_cache()
-    nats, tokens = zip(*found, strict=True)
-    return Answers(name, tuple(answers), nats, tokens, task.reference_characters)
 
 
 def _served_answers(task: _Task, report: Report) -> Answers:
@@ -190,23 +197,26 @@ def _held_out_bits(task: _Task, hardware: Hardware, report: Report) -> HeldOutBi
     if not rows:
         return None
     nats: dict[str, list[float]] = {}
-    beside = [(Path(source).name, source, "main") for source in settings.beside]
-    for name, source, revision in [*_sources(run), *beside]:
+
+    def read(name: str, source: str, revision: str) -> None:
         tokenizer = load_tokenizer(source, revision)
-        model = load_base(source, revision, Method.LORA, _dtype(hardware)).eval()
-        with report.progress(f"Reading held-out keywords with {name}", len(rows)) as advance:
+        with (
+            _loaded(source, revision, hardware) as model,
+            report.progress(f"Reading held-out keywords with {name}", len(rows)) as advance,
+        ):
             found = reply_nats(model, encode(rows, tokenizer), settings.batch_size, tokenizer.pad_token_id, advance)
         nats[name] = [value for value, _ in found]
+
+    for own in _sources(run):
+        read(*own)
     with report.progress(f"Reading held-out keywords with {QUANTIZED}", len(rows)) as advance:
         texts = [(prompt_text(task.tokenizer, row), reply_text(task.tokenizer, row)) for row in rows]
         nats[QUANTIZED] = gguf_nats(run.model_folder / GGUF_FILE, texts, advance)
-    order = [BASE, TUNED, QUANTIZED, *(name for name, *_ in beside)]
-    return held_out_bits(rows, {name: nats[name] for name in order}, settings.seed)
-
-
-def _head_and_rows(bits: HeldOutBits) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    head, *rows = bits.rows()
-    return head, rows
+    for source in settings.beside:
+        if (name := Path(source).name) in nats:
+            raise InputInvalid(f"Two models of the evaluation are called {name}; give that in evaluate.beside another.")
+        read(name, source, "main")
+    return held_out_bits(rows, nats, settings.seed)
 
 
 def _latency(task: _Task, report: Report) -> tuple[Latency | None, str]:

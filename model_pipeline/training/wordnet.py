@@ -50,11 +50,13 @@ def wordnet_articles(folder: Path) -> Iterator[tuple[str, str]]:
     for part in _PARTS:
         for word, tagged, places in index[part]:
             if tagged or word in everyday:
+                known = [place for place in places[:_SENSES] if place in senses[part]]
                 articles.setdefault(word, []).extend(
-                    _told(word, part, senses[part][place], senses[part]) for place in places[:_SENSES]
+                    _told(word, part, senses[part][place], senses[part]) for place in known
                 )
     for word, told in articles.items():
-        yield word, " ".join(told)
+        if told:
+            yield word, " ".join(told)
 
 
 def _senses(path: Path) -> dict[str, _Sense]:
@@ -69,9 +71,9 @@ def _sense(line: str) -> tuple[str, _Sense]:
     words = tuple(parts[4 + 2 * number].split("(")[0].replace("_", " ") for number in range(count))
     start = 4 + 2 * count
     pointers = [parts[start + 1 + 4 * number : start + 5 + 4 * number] for number in range(int(parts[start]))]
-    part = parts[2].replace("s", "a")  # the satellites of adjectives stand among them
+    part = parts[2].replace("s", "a")  # the satellites of adjectives stand in their file
     wider, narrower, opposite = (
-        tuple(place for kind, place, of, _ in pointers if kind == symbol and of == part)
+        tuple(place for kind, place, of, _ in pointers if kind == symbol and of.replace("s", "a") == part)
         for symbol in (_HYPERNYM, _HYPONYM, _ANTONYM)
     )
     meaning = _EXAMPLE.split(gloss)[0].strip(" ;:,")

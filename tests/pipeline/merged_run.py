@@ -13,6 +13,7 @@ from model_pipeline.recipe import Recipe, check_recipe
 from model_pipeline.runs import Run, Stage, create_run
 
 VOCABULARY = 512
+EXPORT = "0123456789abcdef0123456789abcdef"  # of the bot, that the rows are said to come from
 ROWS = [
     Row("Keyword: sea\nQuote:", " The sea keeps no diary.", "1", "sea", "quote"),
     Row("Keyword: größe\nQuote:", " 1,000 steps —  and then\tone more… 🚀", "2", "größe", "quote"),
@@ -89,7 +90,11 @@ def merged_run(folder: Path) -> Run:
     for split in ("train", "validation", "test"):
         write_rows(run.of(Stage.PREPARE) / f"{split}.jsonl", ROWS)
     write_adapter(base, run.of(Stage.FINE_TUNE) / "adapter", run.of(Stage.MERGE) / "model")
-    figures = {"method": "lora", "steps": 3, "train_loss": 2.5, "best_validation_loss": float("nan")}
+    figures: dict[Stage, dict[str, Any]] = {
+        Stage.PREPARE: {"sources": [{"name": "an export", "export": EXPORT}, {"name": "quotes.jsonl", "export": ""}]},
+        Stage.FINE_TUNE: {"method": "lora", "steps": 3, "train_loss": 2.5, "best_validation_loss": float("nan")},
+        Stage.MERGE: {},
+    }
     for stage in (Stage.PREPARE, Stage.FINE_TUNE, Stage.MERGE):
-        run.finish(stage, datetime.now(UTC), figures if stage is Stage.FINE_TUNE else {})
+        run.finish(stage, datetime.now(UTC), figures[stage])
     return run

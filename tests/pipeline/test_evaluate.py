@@ -136,6 +136,21 @@ def test_quotes_on_held_out_keywords_are_read_by_all_models_and_by_those_beside(
     assert "Quotes on keywords that no model was trained on" in (run.model_folder / "MODEL_CARD.md").read_text()
 
 
+def test_two_models_of_one_name_are_refused(quantized: Run, tmp_path: Path) -> None:
+    held_out = tmp_path / "held-out.txt"
+    rows = read_rows(quantized.of(Stage.PREPARE) / "test.jsonl")
+    held_out.write_text("\n".join({row.keyword for row in rows if row.kind == "quote"}), encoding="utf-8")
+    recipe = quantized.recipe.model_copy(
+        update={
+            "data": quantized.recipe.data.model_copy(update={"held_out": str(held_out)}),
+            "evaluate": quantized.recipe.evaluate.model_copy(update={"beside": (str(tmp_path / "tuned"),)}),
+        }
+    )
+    run = Run(Path(shutil.copytree(quantized.folder, tmp_path / "run")), recipe)
+    with pytest.raises(InputInvalid, match="Two models of the evaluation are called tuned"):
+        evaluate(run, Report(Console(file=io.StringIO())))
+
+
 def test_a_second_run_gives_the_same_answers_and_one_section(
     evaluated: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

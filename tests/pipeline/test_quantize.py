@@ -22,7 +22,7 @@ from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, sha256
 from model_pipeline.stages.export_gguf import export_gguf
 from model_pipeline.stages.quantize import _base, quantize
-from tests.pipeline.merged_run import merged_run, recipe
+from tests.pipeline.merged_run import EXPORT, merged_run, recipe
 
 pytestmark = [
     pytest.mark.training,
@@ -116,6 +116,7 @@ def test_the_first_type_is_served_with_its_lineage(quantized: tuple[Run, str]) -
     }
     lineage = manifest["lineage"]
     assert (lineage["recipe"], lineage["smoke"]) == ("tiny-quotes", True)
+    assert lineage["exports"] == [EXPORT]
     assert lineage["recipe_sha256"] == sha256(run.folder / "recipe.json")
     assert lineage["splits_sha256"]["test.jsonl"] == sha256(run.of(Stage.PREPARE) / "test.jsonl")
     assert lineage["sources_sha256"]["model.safetensors"] == sha256(run.of(Stage.MERGE) / "model" / "model.safetensors")

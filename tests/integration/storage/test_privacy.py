@@ -258,6 +258,7 @@ async def test_a_comparison_is_exported_with_the_last_word_of_each_person_who_ag
     await stores.feedback.prefer(BOB, reply, Preferred.NEITHER)
     summary = await export_rows(stores.database, tmp_path / "out", anywhere)
     assert (summary.rows, summary.pairs, summary.people) == (0, 1, 1) and unsaid != reply
+    assert summary.refused == {"its person does not consent now": 1}  # what Bob preferred
     (line,) = (tmp_path / "out" / "pairs.jsonl").read_text().splitlines()
     pair = json.loads(line)
     assert (pair["kind"], pair["asked"]) == ("quote", "tea")

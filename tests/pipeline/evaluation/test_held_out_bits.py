@@ -29,9 +29,8 @@ def test_each_set_has_the_bits_of_its_own_quotes_and_models_are_side_by_side() -
     one_bit, half_a_bit = ([share * count * ln2 for count in CHARACTERS] for share in (1.0, 0.5))
     found = held_out_bits(ROWS, {"tuned": half_a_bit, "base": one_bit}, seed=0)
     assert found.quotes == {"plain.jsonl": 2, "rich.jsonl": 2}  # a single quote has no spread
-    assert [row[0] for row in found.rows()] == ["Bits a character", "tuned", "base"]
-    assert found.rows()[0][1:] == ("plain.jsonl, 2 quotes", "rich.jsonl, 2 quotes")
-    assert found.rows()[1:] == [("tuned", "0.500", "0.500"), ("base", "1.000", "1.000")]
+    assert found.head == ("Bits a character", "plain.jsonl, 2 quotes", "rich.jsonl, 2 quotes")
+    assert found.rows == [("tuned", "0.500", "0.500"), ("base", "1.000", "1.000")]
     assert "| base | 1.000 (1.000 to 1.000) | 1.000 (1.000 to 1.000) |" in found.section()
 
 

@@ -9,7 +9,7 @@ from bot.chat.generation import TextDelta
 from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, QuoteSource
 from bot.chat.replies import Reply
 from bot.chat.service import ChatService, ChatStores
-from bot.errors import GenerationError
+from bot.errors import GenerationError, InputError
 from bot.settings import ChatSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, fixed_words, says
 
@@ -60,6 +60,18 @@ async def test_a_comparison_shows_two_quotes_and_keeps_both() -> None:
     shown = side_by_side(comparison.left.text, comparison.right.text)
     assert [event.text for event in events if isinstance(event, TextDelta)] == [shown]
     assert isinstance(events[-1], Reply) and events[-1].text == shown
+
+
+async def test_a_keyword_to_compare_is_cleaned_as_one_for_a_quote() -> None:
+    store, _ = await compared(" “rainy\nday” ", *[says("Tea waits for nobody."), says("Rain taps on the roof.")] * 2)
+    assert next(iter(store.messages.values())).message.text == "rainy day"
+    with pytest.raises(InputError):
+        await compared("###")
+
+
+async def test_an_insult_may_be_a_keyword() -> None:
+    store, _ = await compared("stupid", *[says("No question is stupid."), says("Stupid luck is luck too.")] * 2)
+    assert len(store.comparisons) == 1
 
 
 async def test_two_replies_to_a_message_are_compared_too() -> None:

@@ -62,6 +62,12 @@ def test_names_of_species_and_words_that_nothing_else_uses_are_left_out(dictiona
     assert not {"gessneriad", "tulipa", "Tulipa"} & set(articles)
 
 
+def test_a_word_of_the_index_without_its_meaning_is_left_out(dictionary: Path) -> None:
+    with (dictionary / "index.noun").open("a") as file:
+        file.write("vase n 1 0 1 1 00009999\n")
+    assert "vase" not in dict(wordnet_articles(dictionary))
+
+
 def test_a_corpus_that_names_wordnet_has_a_document_for_each_word(dictionary: Path) -> None:
     documents = list(open_corpus(Corpus(path=str(dictionary)), seed=0).read())
     assert sorted(document.name for document in documents) == [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.preference_test import PreferenceTest, Verdict
+from bot.chat.preference_evidence import PreferenceTest, Verdict
 
 
 def canary(new: float, old: float, votes: int, seed: int, old_for_each_new: int = 1) -> Verdict:
