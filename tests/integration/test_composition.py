@@ -13,7 +13,8 @@ from bot.chat.messages import ConversationKey, Platform, QuoteSource
 from bot.chat.replies import Reply
 from bot.composition import STARTER, Bot, open_bot, worker_options
 from bot.errors import DataKeyError, ModelNotFound, ModelTooLarge
-from bot.models.folder import read_folder
+from bot.models.folder import model_header, read_folder
+from bot.models.memory import bytes_needed
 from bot.settings import DatabaseSettings, InferenceSettings, ModelSettings, Secrets, Settings
 
 
@@ -57,7 +58,8 @@ async def test_memory_that_is_short_makes_the_cache_smaller(
     model = read_folder(STARTER)
     with caplog.at_level(logging.WARNING):
         assert worker_options(settings, model).context_tokens == 2048 and not caplog.records
-        monkeypatch.setattr(bot.composition, "available_memory", lambda: 172 * 10**6)
+        whole = bytes_needed(model_header(model.path), 2048, settings.inference.batch_tokens)
+        monkeypatch.setattr(bot.composition, "available_memory", lambda: whole - 1)
         assert worker_options(settings, model).context_tokens < 2048
     assert len(caplog.records) == 1 and "memory is short" in caplog.text
     monkeypatch.setattr(bot.composition, "available_memory", lambda: 50 * 10**6)
