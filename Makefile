@@ -36,5 +36,5 @@ clean: ## remove the environments; data and the compiled wheel stay
 	rm -rf .venv .venv-train *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # What is installed is remembered in files, so that a second start asks nobody.
-.venv/.for-run .venv/.for-test .venv-train/.for-train: pyproject.toml constraints.txt build_scripts/install_llama_cpp.py build_scripts/lean_llama.cmake
+.venv/.for-run .venv/.for-test .venv-train/.for-train: pyproject.toml constraints.txt build_scripts/install_llama_cpp.py build_scripts/llama_build.cmake
 	@$(PYTHON) build_scripts/environment.py $@

@@ -21,7 +21,7 @@ WHAT = {
     ".for-test": (".[test]", "what the bot and its tests need"),
     ".for-train": (".[train,test]", "what training needs, some gigabytes,"),
 }
-MADE_OF = ("pyproject.toml", "constraints.txt", "build_scripts/install_llama_cpp.py", "build_scripts/lean_llama.cmake")
+MADE_OF = ("pyproject.toml", "constraints.txt", "build_scripts/install_llama_cpp.py", "build_scripts/llama_build.cmake")
 
 
 def main(stamp: Path) -> int:

@@ -28,7 +28,7 @@ from types import FrameType
 
 PACKAGE = "llama-cpp-python"
 ROOT = Path(__file__).resolve().parents[1]
-LEAN = Path(__file__).with_name("lean_llama.cmake")
+OWN_BUILD = Path(__file__).with_name("llama_build.cmake")
 # Holds the key of the wheel that is installed, so that neither a change of other dependencies nor a lost cache matters.
 MARKER = Path(sys.prefix) / ".llama-cpp-python"
 SHOW_EVERY_S = 5.0
@@ -89,7 +89,7 @@ def pinned_version(pyproject: str) -> str:
 def cmake_options(environ: Mapping[str, str]) -> str:
     """What CMAKE_ARGS is set to: the person's own, and what leaves out code that the bot does not use."""
     own = environ.get("CMAKE_ARGS", "")
-    return f"{own} -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE={LEAN}".strip()
+    return f"{own} -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE={OWN_BUILD}".strip()
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
@@ -102,7 +102,7 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 def wheel_key(version: str, options: str, environ: Mapping[str, str]) -> str:
     """A folder name for a wheel: builds that could differ never share one."""
     # The options name this clone's folder, which does not matter; the content of the file in it does.
-    portable = options.replace(str(LEAN), hashlib.sha256(LEAN.read_bytes()).hexdigest())
+    portable = options.replace(str(OWN_BUILD), hashlib.sha256(OWN_BUILD.read_bytes()).hexdigest())
     flags = [f"{name}={environ[name]}" for name in FLAGS if environ.get(name)]
     facts = "\n".join((portable, *flags, sys.implementation.cache_tag, sysconfig.get_platform(), processor()))
     return f"{version}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
