@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bot.chat import prompts
+from bot.chat.canary import Canary
 from bot.chat.choice import Choice, ChoiceSize, best_of, unseen
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
 from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, Queued, TextDelta
@@ -47,6 +48,7 @@ from bot.chat.ports import (
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
 from bot.chat.replies import Reply, ReplyEvent, Retracted, Showing, completing, finished_reply, visible_reply
 from bot.chat.safety import Concern, Finding, concern_in
+from bot.chat.served import Served, Serving
 from bot.errors import DeadlineExceeded, GenerationError, InputError, QuotesmithError, WorkerCrashed
 from bot.settings import ChatSettings, QuoteSettings
 
@@ -79,7 +81,10 @@ _Progress = Queued | TextDelta | Retracted | _Written
 
 
 class ChatService:
-    """One model, served to everybody. Each method that writes yields ReplyEvents and ends with one Reply."""
+    """One model, served to everybody, or two while one is tried out.
+
+    Each method that writes yields ReplyEvents and ends with one Reply.
+    """
 
     def __init__(
         self,
@@ -94,16 +99,19 @@ class ChatService:
         judge: Judge | None = None,
     ) -> None:
         """`fixed_words` is what is said to a message that gives reason for concern; `judge` came with the model."""
-        self.model = model
+        self._choice_s, self._candidates = quote.choice_s, quote.candidates
+        self._serving = Serving(self._served(model, generator, judge))
         self._fixed_words = fixed_words
-        self._judge = judge
-        self._generator = generator
         self._stores = stores
         self._chat = chat
         self._quote = quote
         self._deadline_s = deadline_s
         self._parking = False
-        self._choice_size = ChoiceSize(quote.candidates, quote.choice_s)
+
+    @property
+    def model(self) -> Model:
+        """What answers everybody who takes part in no canary."""
+        return self._serving.usual.model
 
     async def quote(
         self, key: ConversationKey, keyword: str, *, seed: int | None = None
@@ -163,12 +171,25 @@ class ChatService:
 
     def serve(self, model: Model, generator: TextGenerator, judge: Judge | None = None) -> None:
         """Write with another model from now on; what is being written ends with the one that it began with."""
-        self.model, self._generator, self._judge = model, generator, judge
-        self._choice_size = ChoiceSize(self._quote.candidates, self._quote.choice_s)
+        self._serving.use(self._served(model, generator, judge))
+
+    def try_out(self, canary: Canary, model: Model, generator: TextGenerator, judge: Judge | None = None) -> None:
+        """Write with another model for those who take part in the canary, and compare it with the usual one."""
+        self._serving.try_out(self._served(model, generator, judge), canary)
+
+    def end_canary(self, *, promoted: bool = False) -> None:
+        """Write with one model for everybody again: the usual one, or the one that was tried out."""
+        if promoted:
+            self._serving.promote()
+        else:
+            self._serving.end_canary()
 
     def park(self) -> None:
         """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
         self._parking = True
+
+    def _served(self, model: Model, generator: TextGenerator, judge: Judge | None) -> Served:
+        return Served(model, generator, judge, ChoiceSize(self._candidates, self._choice_s))
 
     def _checked(self, text: str) -> str:
         text, most = text.strip(), self._chat.max_message_chars
@@ -239,15 +260,25 @@ class ChatService:
         await self._stores.jobs.confirm_delivery(message_id)
 
     async def write_ahead(self) -> bool:
-        """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of it."""
-        if not self._quote.pool_depth or not self._generator.idle:
+        """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of it.
+
+        While a model is being tried out, both write: quotes ahead of time have the whole choice, and are the better for
+        it.
+        """
+        if not self._quote.pool_depth:
             return False
-        model = self.model.sha256
+        for served in self._serving.all:
+            if all(one.generator.idle for one in self._serving.all) and await self._write_ahead(served):
+                return True
+        return False
+
+    async def _write_ahead(self, served: Served) -> bool:
+        model = served.model.sha256
         wanted = await self._stores.pool.wanted(model, self._quote.pool_depth, self._quote.pool_keywords)
         if not wanted:
             return False
-        request = self._quote_request(wanted[0], _WRITER_AHEAD, None, None)
-        writing = self._write_quote(request, wanted[0], (), self._quote.candidates)
+        request = self._quote_request(served.model, wanted[0], _WRITER_AHEAD, None, None)
+        writing = self._write_quote(served, request, wanted[0], (), self._quote.candidates)
         async with aclosing(writing) as events:
             async for event in events:
                 if isinstance(event, _Written):
@@ -256,9 +287,9 @@ class ChatService:
         return False
 
     async def _quoting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
-        finding = concern_in(job.text)
+        served, finding = self._serving.to(job.key), concern_in(job.text)
         if finding is not None and finding.concern is not Concern.INSULT:  # a quote on "stupid" may be asked for
-            async for event in self._say_fixed(finding):
+            async for event in self._say_fixed(served.model, finding):
                 yield event
             return
         seen: Sequence[str] = ()
@@ -267,24 +298,24 @@ class ChatService:
             seen = await self._stores.conversations.recent_replies(
                 job.key, MessageKind.QUOTE, self._quote.repeat_window
             )
-            pooled = await self._from_pool(job.text, seen) if job.style is None else None
-            in_time = self._generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
-            candidates = self._choice_size.next(in_time)
+            pooled = await self._from_pool(served.model, job.text, seen) if job.style is None else None
+            in_time = served.generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
+            candidates = served.choice_size.next(in_time)
         if pooled is not None:
             yield TextDelta(pooled.text)
-            yield self._pooled(pooled)
+            yield _pooled(served.model, pooled)
             return
-        request = self._quote_request(job.text, job.key.person, job.style, seed)
-        size = self._choice_size
-        async with aclosing(self._write_quote(request, job.text, seen, candidates)) as events:
+        request = self._quote_request(served.model, job.text, job.key.person, job.style, seed)
+        async with aclosing(self._write_quote(served, request, job.text, seen, candidates)) as events:
             async for event in events:
                 if isinstance(event, _Written) and event.record.attempts == 1:
-                    size.took(candidates, event.record.finished.elapsed_s)
+                    served.choice_size.took(candidates, event.record.finished.elapsed_s)
                 yield event
 
     async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
+        served = self._serving.to(job.key)
         if (finding := concern_in(job.text)) is not None:
-            async for event in self._say_fixed(finding):
+            async for event in self._say_fixed(served.model, finding):
                 yield event
             return
         message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
@@ -292,49 +323,58 @@ class ChatService:
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
         history = [earlier for earlier in history if earlier.id <= message.id] or [message]
         seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
-        request = self._chat_request(job.key, history, seed)
-        writing = self._write(request, seen, self._chat.attempts, visible_reply, finished_reply)
+        request = self._chat_request(served.model, job.key, history, seed)
+        writing = self._write(served, request, seen, self._chat.attempts, visible_reply, finished_reply)
         async with aclosing(writing) as events:
             async for event in events:
                 yield event
 
     async def _comparing(self, job: AcceptedJob) -> AsyncGenerator[_Progress, None]:
-        """Two replies of one request, drawn with different seeds."""
-        about, model = wanted_kind(job.text, self._quote.max_keyword_chars), self.model
+        """Two replies to one request: of two models while one is being tried out, else of one."""
+        about, usual = wanted_kind(job.text, self._quote.max_keyword_chars), self._serving.usual
         finding = concern_in(job.text)
         if finding is not None and not (about is MessageKind.QUOTE and finding.concern is Concern.INSULT):
-            async for event in self._say_fixed(finding):
+            async for event in self._say_fixed(usual.model, finding):
                 yield event
             return
-        request = self._to_compare(job, about)
+        arms = self._serving.all
+        requests = [self._to_compare(served.model, job, about) for served in arms]
         left_s = self._deadline_s  # for all attempts together
         for attempt in range(1, self._quote.attempts + 1):
-            this_time = replace(prompts.next_attempt(request, attempt), deadline_s=left_s)
-            written = await self._generator.generate_candidates(this_time, _TO_COMPARE)
-            if pair := two_of([text for one in written if (text := _usable(one, about)) is not None]):
-                left, right = (Side(text, model.name, model.sha256) for text in pair)
-                shown = side_by_side(left.text, right.text)
+            this_time = [replace(prompts.next_attempt(one, attempt), deadline_s=left_s) for one in requests]
+            written = await asyncio.gather(
+                *(
+                    served.generator.generate_candidates(request, _TO_COMPARE // len(arms))
+                    for served, request in zip(arms, this_time, strict=True)
+                )
+            )
+            sides = [
+                [Side(text, served.model.name, served.model.sha256) for one in texts if (text := _usable(one, about))]
+                for served, texts in zip(arms, written, strict=True)
+            ]
+            if pair := two_of(sides):
+                shown = side_by_side(*(side.text for side in pair))
                 yield TextDelta(shown)
-                record = _generated(model, this_time, attempt, written[0].finished)
-                yield _Written(shown, record, Comparison(about, left, right))
+                record = _generated(usual.model, this_time[0], attempt, written[0][0].finished)
+                yield _Written(shown, record, Comparison(about, *pair))
                 return
-            left_s -= max(one.finished.elapsed_s for one in written)
+            left_s -= max(one.finished.elapsed_s for texts in written for one in texts)
             if left_s <= 0:
                 break
         raise _no_words()
 
-    def _to_compare(self, job: AcceptedJob, about: MessageKind) -> GenerationRequest:
+    def _to_compare(self, model: Model, job: AcceptedJob, about: MessageKind) -> GenerationRequest:
         """What two replies are drawn for; a message is answered without what was said before."""
         if about is MessageKind.QUOTE:
-            return self._quote_request(job.text, job.key.person, None, None)
+            return self._quote_request(model, job.text, job.key.person, None, None)
         message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
-        return self._chat_request(job.key, [message], None)
+        return self._chat_request(model, job.key, [message], None)
 
     def _chat_request(
-        self, key: ConversationKey, history: Sequence[StoredMessage], seed: int | None
+        self, model: Model, key: ConversationKey, history: Sequence[StoredMessage], seed: int | None
     ) -> GenerationRequest:
         return prompts.chat_request(
-            self.model,
+            model,
             self._chat.system_prompt,
             history,
             key,
@@ -343,9 +383,11 @@ class ChatService:
             deadline_s=self._deadline_s,
         )
 
-    def _quote_request(self, keyword: str, person: str, style: Style | None, seed: int | None) -> GenerationRequest:
+    def _quote_request(
+        self, model: Model, keyword: str, person: str, style: Style | None, seed: int | None
+    ) -> GenerationRequest:
         return prompts.quote_request(
-            self.model,
+            model,
             keyword,
             person=person,
             style=style,
@@ -354,57 +396,48 @@ class ChatService:
             deadline_s=self._deadline_s,
         )
 
-    async def _from_pool(self, keyword: str, seen: Sequence[str]) -> PooledQuote | None:
+    async def _from_pool(self, model: Model, keyword: str, seen: Sequence[str]) -> PooledQuote | None:
         if not self._quote.pool_depth:
             return None
         showing = Showing(seen, visible_beginning)
-        while (pooled := await self._stores.pool.take(keyword, self.model.sha256)) is not None:
+        while (pooled := await self._stores.pool.take(keyword, model.sha256)) is not None:
             if not showing.repeats(pooled.text):
                 return pooled
         return None
 
-    def _pooled(self, pooled: PooledQuote) -> _Written:
-        finished = Finished(FinishReason.END, 0, 0, pooled.tokens, 0.0, 0.0, 0.0)
-        record = GenerationRecord(
-            self.model.name, self.model.sha256, self.model.quote_sampling, QuoteSource.POOL, 0, finished
-        )
-        return _Written(pooled.text, record)
-
-    async def _say_fixed(self, finding: Finding) -> AsyncGenerator[_Progress, None]:
+    async def _say_fixed(self, model: Model, finding: Finding) -> AsyncGenerator[_Progress, None]:
         """What is said without asking the model."""
         finished = Finished(FinishReason.END, 0, 0, 0, 0.0, 0.0, 0.0)
-        record = GenerationRecord(
-            self.model.name, self.model.sha256, self.model.chat_sampling, QuoteSource.RULE, 0, finished
-        )
+        record = GenerationRecord(model.name, model.sha256, model.chat_sampling, QuoteSource.RULE, 0, finished)
         text = self._fixed_words(finding)
         yield TextDelta(text)
         yield _Written(text, record)
 
     async def _write_quote(
-        self, request: GenerationRequest, keyword: str, seen: Sequence[str], candidates: int
+        self, served: Served, request: GenerationRequest, keyword: str, seen: Sequence[str], candidates: int
     ) -> AsyncGenerator[_Progress, None]:
         """The best of some quotes, where there is one that the person did not see lately; else one after another."""
         if candidates > 1:
-            model, judge = self.model, self._judge
             wanted = replace(request, likelihood=True)
-            written = await self._generator.generate_candidates(wanted, candidates)
+            written = await served.generator.generate_candidates(wanted, candidates)
             quotes = [
                 Choice(text, candidate.finished)
                 for candidate in written
                 if (text := finished_quote(candidate.text)) is not None
             ]
             if fresh := unseen(quotes, seen):
-                chosen = best_of(keyword, fresh, seen, judge)
+                chosen = best_of(keyword, fresh, seen, served.judge)
                 yield TextDelta(chosen.text)
-                yield _Written(chosen.text, _generated(model, request, 1, chosen.finished))
+                yield _Written(chosen.text, _generated(served.model, request, 1, chosen.finished))
                 return
-        writing = self._write(request, seen, self._quote.attempts, visible_beginning, _quote_of)
+        writing = self._write(served, request, seen, self._quote.attempts, visible_beginning, _quote_of)
         async with aclosing(writing) as events:
             async for event in events:
                 yield event
 
     async def _write(
         self,
+        served: Served,
         request: GenerationRequest,
         seen: Sequence[str],
         attempts: int,
@@ -412,13 +445,12 @@ class ChatService:
         usable: Callable[[str, FinishReason], str | None],
     ) -> AsyncGenerator[_Progress, None]:
         """Ask until a text is usable and no repetition; a repetition is given when nothing else comes in time."""
-        model, generator = self.model, self._generator  # the same for all attempts, whatever is served meanwhile
         repetition: _Written | None = None
         left_s = self._deadline_s  # for all attempts together: the person waits for all of them
         for attempt in range(1, attempts + 1):
             showing, finished = Showing(seen, visible), None
             this_time = replace(prompts.next_attempt(request, attempt), deadline_s=left_s)
-            async with aclosing(generator.generate(this_time)) as events:
+            async with aclosing(served.generator.generate(this_time)) as events:
                 async for event in events:
                     match event:
                         case TextDelta():
@@ -431,7 +463,8 @@ class ChatService:
             if finished is None or finished.reason is FinishReason.CANCELLED:
                 raise asyncio.CancelledError
             text = usable(showing.written, finished.reason)
-            written = _Written(text, _generated(model, this_time, attempt, finished)) if text is not None else None
+            record = _generated(served.model, this_time, attempt, finished)
+            written = _Written(text, record) if text is not None else None
             if written is not None and not showing.repeats(written.text):
                 for correction in completing(showing.shown, written.text):
                     yield correction
@@ -500,6 +533,12 @@ class ChatService:
 
 def _generated(model: Model, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
     return GenerationRecord(model.name, model.sha256, request.sampling, QuoteSource.GENERATED, attempts, finished)
+
+
+def _pooled(model: Model, pooled: PooledQuote) -> _Written:
+    finished = Finished(FinishReason.END, 0, 0, pooled.tokens, 0.0, 0.0, 0.0)
+    record = GenerationRecord(model.name, model.sha256, model.quote_sampling, QuoteSource.POOL, 0, finished)
+    return _Written(pooled.text, record)
 
 
 def _usable(candidate: Candidate, kind: MessageKind) -> str | None:

@@ -6,24 +6,26 @@ or another process sees a model whole or not at all.
 
 from __future__ import annotations
 
-import json
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
+from bot.chat.canary import Canary, CanaryState
 from bot.chat.model import Model
 from bot.errors import InputError, ModelInvalid, ModelNotFound
-from bot.models.disk import check_disk, disk_errors, free_disk, locked, remove_folder, workspace, write_durably
+from bot.models.disk import check_disk, disk_errors, free_disk, locked, remove_folder, workspace
 from bot.models.folder import model_header, read_folder
 from bot.models.gguf_header import GgufHeader
 from bot.models.intake import Origin, Source, fill, open_source
 from bot.models.manifest import NAME_PATTERN, NAME_RULE, Manifest, read_manifest
+from bot.models.state import StoreState, read_state, write_state
 
 EMBEDDED_NAME = "starter"
-STATE_FILE = ".active.json"  # the dot keeps it apart from every valid model name
 DOWNLOADS = ".downloads"
 
 
@@ -109,26 +111,95 @@ class ModelStore:
             folder = self._folder_of(name)
             if name == EMBEDDED_NAME:
                 raise InputError(f"The model {name} is part of Quotesmith and cannot be removed.")
-            if name == self._chosen_name():
+            state = read_state(self.folder)
+            if name == state.active:
                 raise InputError(f"The model {name} is active: choose another with `quotesmith model use NAME` first.")
+            if state.canary and state.canary.running and name == state.canary.name:
+                raise InputError(f"The model {name} is being tried out: `quotesmith model rollback` ends that.")
             remove_folder(folder)
 
     def use(self, name: str) -> Model:
-        """Make a model the active one, now and after a restart. Raises ModelNotFound and ModelInvalid."""
+        """Make a model the active one, now and after a restart; a running canary ends with it.
+
+        Raises ModelNotFound and ModelInvalid.
+        """
         with self._changing():
-            model = self.get(name)
-            write_durably(self.folder / STATE_FILE, json.dumps({"active": name}) + "\n")
+            model, state = self.get(name), self._state_to_change()
+            canary = _ended(state.canary, CanaryState.STOPPED, f"{name} was chosen")
+            write_state(self.folder, _with_active(state, name, canary))
         return model
 
     def active(self) -> Model:
         """The model to serve: the chosen one, else the embedded. Raises ModelNotFound and ModelInvalid."""
-        name = self._chosen_name() or EMBEDDED_NAME
+        name = self.active_name()
         if name in self.names():
             return self.get(name)
         raise ModelNotFound(
             f"The active model {name} is not in {self.folder} any more: add it again, or choose another with "
             "`quotesmith model use NAME`."
         )
+
+    def active_name(self) -> str:
+        """The name of the model to serve. Raises ModelInvalid."""
+        return read_state(self.folder).active or EMBEDDED_NAME
+
+    # -- trying a model out -----------------------------------------------------------------------------------------
+
+    def canary(self) -> Canary | None:
+        """The running canary, or the last one. Raises ModelInvalid."""
+        return read_state(self.folder).canary
+
+    def try_out(self, name: str, share: float) -> Canary:
+        """Begin a canary: the model answers that share of the people from now on.
+
+        Raises InputError where one runs already or the model is the active one, ModelNotFound, ModelInvalid.
+        """
+        with self._changing():
+            state = read_state(self.folder)
+            if state.canary and state.canary.running:
+                raise InputError(
+                    f"{state.canary.name} is being tried out already: `quotesmith model rollback` ends that."
+                )
+            new, old = self.get(name), self.active()
+            if new.sha256 == old.sha256:
+                raise InputError(f"{name} is what answers already: try out another model.")
+            begun = datetime.now(UTC)
+            canary = Canary(name, new.sha256, old.name, old.sha256, share, secrets.token_hex(8), begun)
+            write_state(self.folder, replace(state, canary=canary))
+        return canary
+
+    def end_canary(self, canary: Canary, state: CanaryState, why: str) -> bool:
+        """Put the end of a running canary on record; a promoted model is the active one then.
+
+        False where another process ended it before, and nothing has changed.
+        """
+        with self._changing():
+            known = read_state(self.folder)
+            if known.canary != canary or not canary.running:
+                return False
+            ended = _ended(canary, state, why)
+            promoted = state is CanaryState.PROMOTED
+            changed = _with_active(known, canary.name, ended) if promoted else replace(known, canary=ended)
+            write_state(self.folder, changed)
+        return True
+
+    def roll_back(self) -> str:
+        """End the running canary, or serve what was served before; returns the name of what is served.
+
+        Raises InputError where there is neither, ModelNotFound and ModelInvalid.
+        """
+        with self._changing():
+            state = read_state(self.folder)
+            name = state.active or EMBEDDED_NAME
+            if state.canary and state.canary.running:
+                ended = _ended(state.canary, CanaryState.ROLLED_BACK, "an operator took it back")
+                write_state(self.folder, replace(state, canary=ended))
+                return name
+            if not state.previous:
+                raise InputError(f"There is nothing to take back: {name} was served all along.")
+            self.get(state.previous)
+            write_state(self.folder, _with_active(state, state.previous, _taken_back(state.canary, name)))
+            return state.previous
 
     def find_content(self, sha256: str) -> str | None:
         """The name under which a GGUF with that checksum is here already."""
@@ -189,28 +260,37 @@ class ModelStore:
 
     def _is_active(self, name: str) -> bool:
         try:
-            return name == (self._chosen_name() or EMBEDDED_NAME)
+            return name == self.active_name()
         except ModelInvalid:
             return False
 
-    def _chosen_name(self) -> str:
-        """The name in the state file, or "" when nothing was chosen yet."""
-        path = self.folder / STATE_FILE
+    def _state_to_change(self) -> StoreState:
+        """A broken state is no reason not to choose anew."""
         try:
-            state = json.loads(path.read_bytes()[:4_096])
-            name = state["active"]
-        except FileNotFoundError:
-            return ""
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self._bad_state(path) from error
-        if not isinstance(name, str):
-            raise self._bad_state(path)
-        return name
-
-    def _bad_state(self, path: Path) -> ModelInvalid:
-        return ModelInvalid(f"{path} does not name the active model: choose one with `quotesmith model use NAME`.")
+            return read_state(self.folder)
+        except ModelInvalid:
+            return StoreState("")
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
         with disk_errors(self.folder), locked(self.folder):
             yield
+
+
+def _with_active(state: StoreState, name: str, canary: Canary | None) -> StoreState:
+    was = state.active or EMBEDDED_NAME
+    return StoreState(name, state.previous if was == name else was, canary)
+
+
+def _ended(canary: Canary | None, state: CanaryState, why: str) -> Canary | None:
+    """The canary with its end; one that ended before stays as it is."""
+    if canary is None or not canary.running:
+        return canary
+    return replace(canary, state=state, why=why, ended_at=datetime.now(UTC))
+
+
+def _taken_back(canary: Canary | None, name: str) -> Canary | None:
+    """The record of a model that was promoted and is served no more."""
+    if canary is None or canary.name != name or canary.state is not CanaryState.PROMOTED:
+        return canary
+    return replace(canary, state=CanaryState.ROLLED_BACK, why="an operator took it back", ended_at=datetime.now(UTC))

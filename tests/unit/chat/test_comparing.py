@@ -7,6 +7,7 @@ import pytest
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
 from bot.chat.generation import TextDelta
 from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, QuoteSource
+from bot.chat.ports import Side
 from bot.chat.replies import Reply
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import GenerationError, InputError
@@ -31,9 +32,25 @@ def test_a_few_words_are_a_keyword_and_a_sentence_is_a_message(text: str, kind: 
     assert wanted_kind(text, 80) is kind
 
 
+def sides(*texts: str, model: str = "tiny") -> list[Side]:
+    return [Side(text, model, "a" * 64) for text in texts]
+
+
 def test_two_that_differ_in_marks_and_case_alone_are_no_two() -> None:
-    assert two_of(["Tea waits.", "tea waits!", "Rain taps."]) == ("Tea waits.", "Rain taps.")
-    assert two_of(["Tea waits.", "TEA WAITS"]) is None and two_of(["Tea waits."]) is None and two_of([]) is None
+    pair = two_of([sides("Tea waits.", "tea waits!", "Rain taps.")])
+    assert pair is not None and {side.text for side in pair} == {"Tea waits.", "Rain taps."}
+    assert two_of([sides("Tea waits.", "TEA WAITS")]) is None
+    assert two_of([sides("Tea waits.")]) is None and two_of([[]]) is None
+
+
+def test_of_two_models_one_of_each_is_shown_in_an_order_that_nobody_can_guess() -> None:
+    arms = [sides("Tea waits.", "Milk pours."), sides("tea waits", "Rain taps.", model="other")]
+    pairs = [pair for _ in range(60) if (pair := two_of(arms))]
+    assert {(left.text, right.text) for left, right in pairs} == {
+        ("Tea waits.", "Rain taps."),
+        ("Rain taps.", "Tea waits."),
+    }
+    assert two_of([sides("Tea waits."), []]) is None
 
 
 async def compared(text: str, *scripts: Script) -> tuple[FakeStore, list[object]]:

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.chat.canary import Canary
 from bot.chat.generation import Finished, FinishReason, Queued, TextDelta
-from bot.chat.messages import JobState, MessageKind, QuoteSource, Role, Turn, Vote, VoteSource
+from bot.chat.messages import ConversationKey, JobState, MessageKind, QuoteSource, Role, Turn, Vote, VoteSource
 from bot.chat.model import Model
 from bot.chat.ports import GenerationRecord, Judge, PooledQuote
 from bot.chat.replies import Reply, ReplyEvent, Retracted
@@ -309,6 +311,55 @@ async def test_the_next_model_brings_its_own_judge() -> None:
     bench = Bench(quote=QuoteSettings(candidates=2), at_once=16, judge=Favours("moon"))
     bench.service.serve(OTHER_MODEL, FakeGenerator(says(SUN), says(MOON), at_once=2), Favours("sun"))
     assert (await reply_of(bench.service.quote(ANN, "sky"))).text == SUN
+
+
+def canary_with(*people: ConversationKey, of: Sequence[ConversationKey]) -> Canary:
+    """A canary that exactly these people take part in."""
+    for number in range(1_000):
+        begun = datetime(2026, 11, 27, tzinfo=UTC)
+        canary = Canary("other", OTHER_MODEL.sha256, MODEL.name, MODEL.sha256, 0.5, str(number), begun)
+        if [key for key in of if canary.takes_part(key)] == list(people):
+            return canary
+    raise AssertionError("no salt draws these people")
+
+
+async def test_who_takes_part_in_a_canary_is_answered_by_the_new_model_until_it_ends() -> None:
+    bench, new = Bench(says(SUN), says(SEA)), FakeGenerator(says(MOON))
+    bench.service.try_out(canary_with(BOB, of=[ANN, BOB]), OTHER_MODEL, new)
+    assert (await reply_of(bench.service.quote(ANN, "sky"))).model == MODEL.name
+    assert (await reply_of(bench.service.quote(BOB, "sky"))).model == OTHER_MODEL.name
+    assert bench.service.model is MODEL
+    bench.service.end_canary()
+    assert (await reply_of(bench.service.quote(BOB, "sky"))).text == SEA
+
+
+async def test_a_promoted_model_answers_everybody() -> None:
+    bench, new = Bench(), FakeGenerator(says(SUN))
+    bench.service.try_out(canary_with(BOB, of=[ANN, BOB]), OTHER_MODEL, new)
+    bench.service.end_canary(promoted=True)
+    assert (await reply_of(bench.service.quote(ANN, "sky"))).model == OTHER_MODEL.name == bench.service.model.name
+
+
+async def test_during_a_canary_a_comparison_shows_one_reply_of_each_model() -> None:
+    bench, new = Bench(says(SUN), says(SUN)), FakeGenerator(says(MOON), says(MOON))
+    bench.service.try_out(canary_with(of=[ANN]), OTHER_MODEL, new)
+    job = await bench.service.accept_comparison(ANN, "sky")
+    await events_of(bench.service.answer(job))
+    (comparison,) = bench.store.comparisons.values()
+    assert {(side.text, side.model_name) for side in (comparison.left, comparison.right)} == {
+        (SUN, MODEL.name),
+        (MOON, OTHER_MODEL.name),
+    }
+
+
+async def test_quotes_are_written_ahead_by_both_models_of_a_canary() -> None:
+    bench = Bench(says(SUN), says(SEA), says(MOON), quote=QuoteSettings(pool_depth=1, candidates=1))
+    new = FakeGenerator(says(MOON), says(SEA))
+    for key in (ANN, BOB):
+        await reply_of(bench.service.quote(key, "sky"))
+    bench.service.try_out(canary_with(BOB, of=[ANN, BOB]), OTHER_MODEL, new)
+    assert await bench.service.write_ahead() and await bench.service.write_ahead()
+    assert (await reply_of(bench.service.quote(BOB, "sky"))).source is QuoteSource.POOL
 
 
 async def test_a_quote_that_the_person_saw_is_no_choice() -> None:

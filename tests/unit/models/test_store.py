@@ -15,11 +15,13 @@ from threading import Barrier
 
 import pytest
 
+from bot.chat.canary import CanaryState
 from bot.chat.model import Model
 from bot.errors import InputError, ModelError, ModelInvalid, ModelNotFound, ModelTooLarge
 from bot.models.disk import disk_errors
 from bot.models.intake import Origin
-from bot.models.store import STATE_FILE, ModelStore
+from bot.models.state import STATE_FILE
+from bot.models.store import ModelStore
 from tests.unit.models.folders import model_folder
 from tests.unit.models.gguf_builder import build, write
 
@@ -271,7 +273,7 @@ def test_a_damaged_choice_is_told_and_mended_by_choosing(store: ModelStore, tiny
         store.active()
     assert [line.active for line in store.list()] == [False, False]
     store.use("tiny")
-    assert json.loads((store.folder / STATE_FILE).read_text()) == {"active": "tiny"}
+    assert json.loads((store.folder / STATE_FILE).read_text())["active"] == "tiny"
     assert store.active().name == "tiny"
 
 
@@ -292,3 +294,79 @@ def test_a_model_is_removed_unless_it_is_embedded_or_active(store: ModelStore, t
     store.remove("tiny")
     assert visible(store.folder) == [STATE_FILE]
     assert store.add(tiny) == store.get("tiny")
+
+
+# -- trying a model out -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(store: ModelStore, tiny: Path, tmp_path: Path) -> ModelStore:
+    """A store with tiny and other beside the embedded model."""
+    store.add(tiny)
+    store.add(write(tmp_path / "other.gguf", filling=b"\2"))
+    return store
+
+
+def test_a_canary_is_on_record_and_changes_nothing_for_the_others(two: ModelStore) -> None:
+    begun = two.try_out("tiny", 0.2)
+
+    assert (begun.name, begun.against, begun.share, begun.running) == ("tiny", "starter", 0.2, True)
+    assert two.canary() == begun == ModelStore(two.folder, two.embedded).canary()
+    assert two.active().name == "starter"
+    with pytest.raises(InputError, match="tiny is being tried out already: `quotesmith model rollback` ends that"):
+        two.try_out("other", 0.2)
+    with pytest.raises(InputError, match="The model tiny is being tried out"):
+        two.remove("tiny")
+
+
+def test_what_answers_already_is_not_tried_out(two: ModelStore) -> None:
+    with pytest.raises(InputError, match="starter is what answers already"):
+        two.try_out("starter", 0.2)
+    with pytest.raises(ModelNotFound):
+        two.try_out("gone", 0.2)
+    assert two.canary() is None
+
+
+def test_a_promoted_model_is_served_and_can_be_taken_back(two: ModelStore) -> None:
+    assert two.end_canary(two.try_out("tiny", 0.2), CanaryState.PROMOTED, "people like it better")
+
+    assert two.active().name == "tiny"
+    assert two.roll_back() == "starter"
+    assert two.active().name == "starter" and "tiny" in two.names()
+    ended = two.canary()
+    assert ended is not None and ended.state is CanaryState.ROLLED_BACK and ended.ended_at is not None
+
+
+def test_a_canary_that_is_taken_back_leaves_what_was_served(two: ModelStore) -> None:
+    two.use("other")
+    two.try_out("tiny", 0.2)
+
+    assert two.roll_back() == "other" == two.active().name
+    ended = two.canary()
+    assert ended is not None and ended.state is CanaryState.ROLLED_BACK
+    two.remove("tiny")
+
+
+def test_the_end_of_a_canary_that_ended_meanwhile_changes_nothing(two: ModelStore) -> None:
+    canary = two.try_out("tiny", 0.2)
+    two.use("other")
+
+    assert not two.end_canary(canary, CanaryState.PROMOTED, "too late")
+    assert two.active().name == "other"
+    ended = two.canary()
+    assert ended is not None and (ended.state, ended.why) == (CanaryState.STOPPED, "other was chosen")
+
+
+def test_nothing_is_taken_back_where_nothing_was_changed(store: ModelStore) -> None:
+    with pytest.raises(InputError, match="There is nothing to take back: starter was served all along"):
+        store.roll_back()
+
+
+def test_what_was_served_before_must_be_there(two: ModelStore) -> None:
+    two.use("tiny")
+    two.use("other")
+    two.remove("tiny")
+
+    with pytest.raises(ModelNotFound, match="There is no model called tiny"):
+        two.roll_back()
+    assert two.active().name == "other"
