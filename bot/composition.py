@@ -22,7 +22,7 @@ from bot.inference.worker_client import ClientLimits, WorkerClient
 from bot.models.folder import model_header
 from bot.models.memory import available_memory, fitting_cells
 from bot.models.store import ModelStore
-from bot.operating import LiveOperations
+from bot.operating import ChangeTold, LiveOperations
 from bot.settings import DiscordSettings, InferenceSettings, Settings, TelegramSettings
 
 if TYPE_CHECKING:
@@ -158,6 +158,18 @@ def client_limits(inference: InferenceSettings) -> ClientLimits:
 async def writing_ahead(service: ChatService) -> AsyncIterator[None]:
     """While the block runs, write quotes for the keywords that people ask for whenever nobody waits."""
     task = asyncio.create_task(_write_ahead(service), name="writing ahead")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def following(operations: LiveOperations, tell: ChangeTold) -> AsyncIterator[None]:
+    """While the block runs, do what other processes decide on the models, and what the votes of a canary show."""
+    task = asyncio.create_task(operations.follow(tell), name="following the store")
     try:
         yield
     finally:

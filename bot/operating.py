@@ -1,21 +1,33 @@
-"""What operators do to the running bot: look at its counts, and change the model without a stop."""
+"""What operators do to the running bot: look at its counts, change the model without a stop, and try one out.
+
+The store's state is what they decide on, here or in another process; the running bot follows it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bot.chat.canary import Canary, CanaryReport, CanaryState, weigh
 from bot.chat.messages import JobState
 from bot.chat.model import Model
 from bot.chat.ports import Judge
+from bot.chat.preference_evidence import Verdict
 from bot.chat.service import ChatService
+from bot.errors import ModelError, QuotesmithError
 from bot.inference.worker_client import WorkerClient
 from bot.models.store import ModelStore
 
 if TYPE_CHECKING:
     from bot.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 1.0  # between two looks at what was decided elsewhere, and at the votes of a canary
+ChangeTold = Callable[[str], Awaitable[None]]  # takes the name of the model that answers from now on
 
 
 class LiveOperations:
@@ -37,6 +49,9 @@ class LiveOperations:
         self._start_worker = start_worker
         self._open_judge = open_judge
         self._changing = asyncio.Lock()
+        self._canary: Canary | None = None  # the one that this process serves
+        self._canary_worker: WorkerClient | None = None
+        self._weighed = (0, 0)  # the newest vote and preference that were
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def statistics(self) -> Mapping[str, int | str]:
@@ -61,6 +76,24 @@ class LiveOperations:
             "tokens_written": found.tokens_written,
         }
 
+    async def canary_figures(self) -> Mapping[str, int | str] | None:
+        """What the sentence `stats-canary` names, of the running canary or the last one."""
+        if (found := await self.canary()) is None:
+            return None
+        canary, report = found
+        return {
+            "model": canary.name,
+            "against": canary.against,
+            "share": round(canary.share * 100),
+            "state": canary.state.name.lower(),
+            "new_up": report.new_up,
+            "new_down": report.new_down,
+            "old_up": report.old_up,
+            "old_down": report.old_down,
+            "new_wins": report.new_wins,
+            "old_wins": report.old_wins,
+        }
+
     def models(self) -> Sequence[str]:
         """The names of the models that can be used."""
         return [model.name for model in self._store.list() if not model.problem]
@@ -72,22 +105,53 @@ class LiveOperations:
     async def use_model(self, name: str) -> None:
         """Load a model beside the one that answers, then let it answer, now and after a restart.
 
-        What the old one is writing it writes to the end. Raises ModelError, and nothing has changed then.
+        What the old one is writing it writes to the end; a running canary ends. Raises ModelError, and nothing has
+        changed then.
         """
         async with self._changing:
-            model = self._store.get(name)
-            if model.sha256 != self._service.model.sha256:
-                judge = self._open_judge(model)
-                worker = self._start_worker(model)
-                try:
-                    await worker.ready()
-                except BaseException:
-                    await worker.close()
-                    raise
-                old, self._worker = self._worker, worker
-                self._service.serve(model, worker, judge)
-                self._retire(old)
+            await self._answer_with(self._store.get(name))
             self._store.use(name)
+
+    async def follow(self, tell: ChangeTold) -> None:
+        """Do what the store says, again and again: another process may have chosen a model, or begun a canary."""
+        told = ""
+        while True:
+            try:
+                if changed_to := await self.catch_up():
+                    await tell(changed_to)
+                told = ""
+            except QuotesmithError as error:
+                if str(error) != told:  # a sentence that stays true is said once
+                    log.warning("what the store says cannot be done: %s", error)
+                told = str(error)
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def catch_up(self) -> str:
+        """Do what the store says now; returns the name of the model that answers from now on, "" for the same.
+
+        Promotes the model of a canary, or takes it back, when the votes show enough. Raises QuotesmithError.
+        """
+        async with self._changing:
+            before = self.model_in_use()
+            canary = self._store.canary()
+            if canary is not None and canary.running:
+                await self._begin(canary)
+                await self._judge_canary(canary)
+            else:
+                self._end_canary()
+                if self._store.active_name() != before:
+                    await self._answer_with(self._store.active())
+            now = self.model_in_use()
+            return now if now != before else ""
+
+    async def canary(self) -> tuple[Canary, CanaryReport] | None:
+        """The running canary or the last one, and what people said; None where there never was one."""
+        from bot.storage.canary_votes import said_of
+
+        canary = self._store.canary()
+        if canary is None:
+            return None
+        return canary, await asyncio.to_thread(weigh, canary, await said_of(self._database, canary))
 
     async def close(self) -> None:
         """End all workers."""
@@ -95,7 +159,75 @@ class LiveOperations:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        if self._canary_worker is not None:
+            await self._canary_worker.close()
         await self._worker.close()
+
+    async def _answer_with(self, model: Model) -> None:
+        if model.sha256 != self._service.model.sha256 or model.name != self._service.model.name:
+            judge = self._open_judge(model)
+            old, self._worker = self._worker, await self._loaded(model)
+            self._service.serve(model, self._worker, judge)
+            self._retire(old)
+        self._end_canary()
+
+    async def _loaded(self, model: Model) -> WorkerClient:
+        worker = self._start_worker(model)
+        try:
+            await worker.ready()
+        except BaseException:
+            await worker.close()
+            raise
+        return worker
+
+    async def _begin(self, canary: Canary) -> None:
+        """Let the canary's model answer those who take part, unless it does."""
+        if self._canary == canary:
+            return
+        self._end_canary()
+        try:
+            model = self._store.get(canary.name)
+            if self._store.active_name() != self.model_in_use():
+                await self._answer_with(self._store.active())
+            judge = self._open_judge(model)
+            self._canary_worker = await self._loaded(model)
+        except ModelError as error:
+            self._store.end_canary(canary, CanaryState.FAILED, str(error))
+            raise
+        self._service.try_out(canary, model, self._canary_worker, judge)
+        self._canary = canary
+
+    async def _judge_canary(self, canary: Canary) -> None:
+        from bot.storage.canary_votes import newest_words, said_of
+
+        assert self._canary_worker is not None
+        if (broken := self._canary_worker.broken) is not None:
+            self._store.end_canary(canary, CanaryState.FAILED, str(broken))
+            self._end_canary()
+            return
+        newest = await newest_words(self._database)
+        if newest == self._weighed:
+            return
+        said = await said_of(self._database, canary)
+        verdict = (await asyncio.to_thread(weigh, canary, said)).verdict  # thousands of votes take a while
+        self._weighed = newest
+        if verdict is Verdict.WORSE:
+            self._store.end_canary(canary, CanaryState.ROLLED_BACK, "people like it less")
+            self._end_canary()
+        elif verdict is Verdict.BETTER and self._store.end_canary(
+            canary, CanaryState.PROMOTED, "people like it better"
+        ):
+            old, self._worker = self._worker, self._canary_worker
+            self._canary, self._canary_worker = None, None
+            self._service.end_canary(promoted=True)
+            self._retire(old)
+
+    def _end_canary(self) -> None:
+        """Answer everybody with the usual model again."""
+        if self._canary_worker is not None:
+            self._service.end_canary()
+            self._retire(self._canary_worker)
+        self._canary, self._canary_worker = None, None
 
     def _retire(self, worker: WorkerClient) -> None:
         task = asyncio.create_task(_retired(worker), name="retiring a worker")

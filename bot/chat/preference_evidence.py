@@ -20,6 +20,8 @@ from itertools import product
 _RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of good votes on the old model
 _LOG_ODDS = (0.4, 0.8, 1.2, 1.8)  # how much better the new one may be
 _CHANCES = (0.55, 0.6, 0.65, 0.7, 0.8, 0.9)  # of the better one in a comparison
+ALPHA = 0.045  # below the 5% that are promised, for what the simulation cannot tell apart
+DECIDES = 1 / ALPHA  # the evidence from which on it is decided
 
 
 class Verdict(StrEnum):
@@ -39,7 +41,7 @@ class PreferenceTest:
     since their order on the screen is drawn anew.
     """
 
-    def __init__(self, old_for_each_new: int = 1, alpha: float = 0.045) -> None:
+    def __init__(self, old_for_each_new: int = 1, alpha: float = ALPHA) -> None:
         self._old_for_each_new, self._alpha = old_for_each_new, alpha
         self._better, self._worse = _Evidence(old_for_each_new, 1), _Evidence(old_for_each_new, -1)
         self._new: list[bool] = []

@@ -1,23 +1,27 @@
-"""The commands of `quotesmith model`: list, show, add, pull, use, remove."""
+"""The commands of `quotesmith model`: list, show, add, pull, use, canary, status, rollback, remove."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bot.chat.canary import Canary, CanaryReport, parse_share, weigh
 from bot.chat.model import Model
+from bot.chat.preference_evidence import DECIDES
 from bot.cli import session
 from bot.cli.session import JsonOption
-from bot.composition import open_store
+from bot.composition import open_database, open_store
 from bot.models.catalogue import CATALOGUE
 from bot.models.hub import pull as pull_model
 from bot.models.memory import bytes_needed
 from bot.models.sizes import in_words
 from bot.models.store import StoredModel
+from bot.settings import Settings
 
 app = typer.Typer(help="The models that the bot can serve.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -120,9 +124,53 @@ def pull(
 
 @app.command()
 def use(name: NameArgument, json: JsonOption = False) -> None:
-    """Serve this model from the next start on."""
+    """Serve this model from now on; a bot that runs changes within seconds."""
     model = open_store(session.begin()).use(name)
-    _report(model, f"The model {model.name} is served from the next start on.", json)
+    _report(model, f"The model {model.name} is served from now on.", json)
+
+
+@app.command()
+def canary(
+    name: NameArgument,
+    share: Annotated[str, typer.Option(help="How many of the people it answers, from 1% to 50%.")] = "20%",
+    json: JsonOption = False,
+) -> None:
+    """Try a model out: it answers a part of the people, and their votes promote it or take it back."""
+    begun = open_store(session.begin()).try_out(name, parse_share(share))
+    if json:
+        session.show_json(begun)
+        return
+    typer.echo(
+        f"{begun.name} answers {begun.share:.0%} of the people from now on, and {begun.against} the others. It is "
+        "promoted when votes show that it is liked better, and taken back when they show that it is liked less; "
+        "`quotesmith model status` says how far it is, and `quotesmith model rollback` ends it."
+    )
+
+
+@app.command()
+def status(json: JsonOption = False) -> None:
+    """Which model answers, and what the votes show of the one that is tried out."""
+    settings = session.begin()
+    store = open_store(settings)
+    active, canary = store.active_name(), store.canary()
+    report = session.run(_weighed(settings, canary)) if canary else None
+    if json:
+        session.show_json({"active": active, "canary": canary, "votes": report})
+        return
+    typer.echo(f"{active} answers.")
+    if canary and report:
+        for line in _told(canary, report):
+            typer.echo(line)
+
+
+@app.command()
+def rollback(json: JsonOption = False) -> None:
+    """Take back the model that is tried out, or the last change of the model; a bot that runs does so at once."""
+    served = open_store(session.begin()).roll_back()
+    if json:
+        session.show_json({"active": served})
+    else:
+        typer.echo(f"{served} answers everybody from now on.")
 
 
 @app.command()
@@ -133,6 +181,29 @@ def remove(name: NameArgument, json: JsonOption = False) -> None:
         session.show_json({"removed": name})
     else:
         typer.echo(f"The model {name} is removed.")
+
+
+async def _weighed(settings: Settings, canary: Canary) -> CanaryReport:
+    from bot.storage.canary_votes import said_of
+
+    database = await open_database(settings)
+    try:
+        return weigh(canary, await said_of(database, canary))
+    finally:
+        await database.close()
+
+
+def _told(canary: Canary, report: CanaryReport) -> Iterator[str]:
+    began = f"{canary.begun_at:%Y-%m-%d %H:%M} UTC"
+    if canary.running:
+        yield f"{canary.name} is tried out by {canary.share:.0%} of the people, since {began}."
+    else:
+        yield f"{canary.name} was tried out from {began} on, and is {canary.state}: {canary.why}."
+    yield f"  votes on {canary.name}: {report.new_up} good, {report.new_down} bad"
+    yield f"  votes on {canary.against}: {report.old_up} good, {report.old_down} bad"
+    yield f"  side by side: {canary.name} {report.new_wins}, {canary.against} {report.old_wins}"
+    better, worse = report.evidence
+    yield f"  evidence that it is liked better: {better:.2f}, that it is liked less: {worse:.2f}; {DECIDES:.1f} decides"
 
 
 def _report(model: Model, text: str, as_json: bool) -> None:

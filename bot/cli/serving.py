@@ -15,7 +15,7 @@ from bot.chat.messages import Platform
 from bot.chat.replies import Reply, ReplyEvent
 from bot.cli import session
 from bot.cli.session import JsonOption
-from bot.composition import Bot, open_bot, platform_clients, token_of, writing_ahead
+from bot.composition import Bot, following, open_bot, platform_clients, token_of, writing_ahead
 from bot.errors import GenerationError, InputError
 from bot.platforms.console import Console, console_key
 from bot.platforms.screen import printable
@@ -73,7 +73,7 @@ async def _terminal(settings: Settings) -> int:
     async with open_bot(settings) as bot:
         await bot.worker.ready()
         console = Console(bot.service, settings.console, banner=_BANNER.format(model=bot.model.name))
-        async with writing_ahead(bot.service):
+        async with writing_ahead(bot.service), following(bot.operations, _tell_nobody):
             return await console.run()
 
 
@@ -85,7 +85,13 @@ async def _platforms(settings: Settings, platforms: Sequence[Platform]) -> int:
         clients, desks = platform_clients(bot, platforms, _say)
         await bot.worker.ready()
         _say(f"Quotesmith answers with the model {bot.model.name}.")
-        async with writing_ahead(bot.service):
+
+        async def tell(model: str) -> None:
+            _say(f"Quotesmith answers with the model {model} from now on.")
+            for desk in desks:
+                await desk.announce("announce-model", model=model)
+
+        async with writing_ahead(bot.service), following(bot.operations, tell):
             serving = asyncio.create_task(serve(clients, _say, time.monotonic), name="serving the platforms")
             try:
                 await asyncio.wait([serving])
@@ -99,6 +105,10 @@ async def _platforms(settings: Settings, platforms: Sequence[Platform]) -> int:
                     await client.close()
     _say("No platform is left to serve.")
     return session.FAILED
+
+
+async def _tell_nobody(model: str) -> None:
+    """A person at the terminal sees by /help and the replies what answers; a line between would break theirs."""
 
 
 def _say(line: str) -> None:

@@ -90,6 +90,11 @@ class WorkerClient:
         """Seconds since the worker's last sign of life."""
         return time.monotonic() - self._last_sign
 
+    @property
+    def broken(self) -> QuotesmithError | None:
+        """Why no worker runs any more and none will be started; None while one does."""
+        return self._broken
+
     def start(self) -> None:
         """Begin to load the model; requests may be made at once and wait for it."""
         self._supervisor = asyncio.create_task(self._supervise(), name="worker supervisor")

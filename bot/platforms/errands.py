@@ -29,6 +29,10 @@ class Operations(Protocol):
         """The counts that the sentence `stats` names."""
         ...
 
+    async def canary_figures(self) -> Mapping[str, int | str] | None:
+        """What the sentence `stats-canary` names; None where no model was ever tried out."""
+        ...
+
     def models(self) -> Sequence[str]:
         """The names of the models that can be used."""
         ...
@@ -195,7 +199,9 @@ class Errands:
         if not self.is_operator(incoming):
             raise InputError("Only the bot's operators may do that; their ids stand in its settings.", "only-operators")
         if command.action is Action.STATS:
-            return texts("stats", **await self._operations.statistics())
+            canary = await self._operations.canary_figures()
+            told = "\n" + texts("stats-canary", **canary) if canary else ""
+            return texts("stats", **await self._operations.statistics()) + told
         if command.action is Action.ANNOUNCE:
             wanted = _choice(command, "on", "off") == "on"
             place = Place(incoming.key.chat_id, incoming.key.thread_id)

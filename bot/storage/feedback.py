@@ -19,7 +19,7 @@ from bot.storage.jobs import TrainingRule, never
 from bot.storage.tables import ComparedPair, Conversation, Correction, Message, Preference
 from bot.storage.tables import Vote as VoteRow
 
-_WEAK = [source for source in VoteSource if source.weak]
+WEAK = [source for source in VoteSource if source.weak]
 _LARGEST_ID = 2**63 - 1  # more does not fit into a column, and so was never given out
 
 
@@ -148,7 +148,7 @@ async def _in_force(
 ) -> Vote:
     """The spoken vote of the person, or the weak one of that source."""
     mine = select(VoteRow.value).where(VoteRow.person_id == person_id, VoteRow.message_id == message_id)
-    of_source = VoteRow.source == weak_source if weak_source else VoteRow.source.not_in(_WEAK)
+    of_source = VoteRow.source == weak_source if weak_source else VoteRow.source.not_in(WEAK)
     return Vote(await session.scalar(mine.where(of_source).order_by(VoteRow.id.desc()).limit(1)) or 0)
 
 
@@ -161,12 +161,12 @@ def current_votes() -> Subquery:
 
 def votes_in_force() -> Select[VoteRow]:
     """The spoken vote in force of each person on each reply, and beside it the newest weak one of each source."""
-    weak = select(func.max(VoteRow.id)).where(VoteRow.source.in_(_WEAK))
+    weak = select(func.max(VoteRow.id)).where(VoteRow.source.in_(WEAK))
     newest_weak = weak.group_by(VoteRow.person_id, VoteRow.message_id, VoteRow.source)
     either = or_(VoteRow.id.in_(_newest_spoken()), VoteRow.id.in_(newest_weak))
     return select(VoteRow).where(either, VoteRow.value != int(Vote.NONE))
 
 
 def _newest_spoken() -> Select[int]:
-    spoken = select(func.max(VoteRow.id)).where(VoteRow.source.not_in(_WEAK))
+    spoken = select(func.max(VoteRow.id)).where(VoteRow.source.not_in(WEAK))
     return spoken.group_by(VoteRow.person_id, VoteRow.message_id)

@@ -152,6 +152,14 @@ stats =
     Sprüche: { $quotes }, Antworten: { $replies }, gute Stimmen: { $votes_up }, schlechte: { $votes_down }.
     Anfragen: { $done } erledigt, { $failed } gescheitert, { $cancelled } abgebrochen, { $running } in Arbeit.
     Vorausgeschriebene Sprüche: { $pooled_quotes }; geschriebene Token: { $tokens_written }.
+stats-canary =
+    { $state ->
+        [running] Wird erprobt: { $model }, bei { $share } % der Leute; den anderen antwortet { $against }.
+        [promoted] { $model } wurde erprobt und hat { $against } abgelöst: Es gefällt besser.
+        [failed] { $model } ließ sich nicht erproben; `quotesmith model status` sagt, warum.
+       *[other] { $model } wurde erprobt und zurückgenommen; den anderen antwortete { $against }.
+    }
+    Stimmen zu { $model }: { $new_up } gut, { $new_down } schlecht. Zu { $against }: { $old_up } gut, { $old_down } schlecht. Nebeneinander: { $new_wins } zu { $old_wins }.
 model-list = Modelle (mit ▸ das, das antwortet):
     { $names }
 model-used = Von nun an antwortet { $model }.

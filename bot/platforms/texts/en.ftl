@@ -170,6 +170,14 @@ stats =
     Quotes: { $quotes }, replies: { $replies }, good votes: { $votes_up }, bad votes: { $votes_down }.
     Requests: { $done } done, { $failed } failed, { $cancelled } cancelled, { $running } under way.
     Quotes written ahead: { $pooled_quotes }; tokens written: { $tokens_written }.
+stats-canary =
+    { $state ->
+        [running] Being tried out: { $model }, for { $share } % of the people; { $against } answers the others.
+        [promoted] { $model } was tried out and took the place of { $against }: people like it better.
+        [failed] { $model } could not be tried out; `quotesmith model status` says why.
+       *[other] { $model } was tried out and taken back; { $against } answered the others.
+    }
+    Votes on { $model }: { $new_up } good, { $new_down } bad. On { $against }: { $old_up } good, { $old_down } bad. Side by side: { $new_wins } to { $old_wins }.
 model-list = Models (the one marked ▸ answers):
     { $names }
 model-used = { $model } answers from now on.

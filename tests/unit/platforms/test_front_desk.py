@@ -55,6 +55,10 @@ class FakeOperations:
     """Two models and no counts."""
 
     used: str = "starter"
+    canary: Mapping[str, int | str] | None = None
+
+    async def canary_figures(self) -> Mapping[str, int | str] | None:
+        return self.canary
 
     async def statistics(self) -> Mapping[str, int | str]:
         names = "people conversations quotes replies votes_up votes_down done failed cancelled running"
@@ -224,6 +228,15 @@ async def test_operators_look_at_counts_and_change_the_model() -> None:
     assert b.operations.used == "bigger" and "A new model answers from now on: bigger." in seen
     assert "▸ bigger" in (await b.say("/model list", "root"))[3]
     assert "/stats" in (await b.say("/help", "root"))[4]
+
+
+async def test_operators_see_what_the_votes_show_of_a_model_that_is_tried_out() -> None:
+    b = bench()
+    votes = {"new_up": 5, "new_down": 1, "old_up": 9, "old_down": 8, "new_wins": 3, "old_wins": 2}
+    b.operations.canary = {"model": "bigger", "against": "starter", "share": 20, "state": "running", **votes}
+    told = (await b.say("/stats", "root"))[0]
+    assert "Being tried out: bigger, for 20 % of the people; starter answers the others." in told
+    assert "Votes on bigger: 5 good, 1 bad. On starter: 9 good, 8 bad. Side by side: 3 to 2." in told
 
 
 async def test_who_asks_too_often_is_told_when_to_come_back() -> None:

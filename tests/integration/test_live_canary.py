@@ -1,0 +1,156 @@
+"""A canary in the running bot: real workers, the real database, and decisions that another process wrote down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from bot.chat.canary import CanaryState
+from bot.chat.messages import ConversationKey, Platform, Preferred
+from bot.chat.replies import Reply
+from bot.composition import STARTER, Bot, open_bot, open_store
+from bot.errors import ModelError
+from bot.settings import DatabaseSettings, InferenceSettings, ModelSettings, QuoteSettings, Settings
+
+
+def twin_of_the_embedded_model(folder: Path, name: str) -> Path:
+    """The same weights under another name and checksum."""
+    shutil.copytree(STARTER, folder)
+    content = (folder / "model.gguf").read_bytes()
+    (folder / "model.gguf").write_bytes(content.replace(b"starter", b"stander", 1))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest |= {"name": name, "sha256": hashlib.sha256((folder / "model.gguf").read_bytes()).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings(
+        model=ModelSettings(folder=tmp_path / "models"),
+        database=DatabaseSettings(url=f"sqlite+aiosqlite:///{tmp_path / 'q.db'}"),
+        inference=InferenceSettings(threads=1, context_tokens=2048),
+        quote=QuoteSettings(candidates=1, pool_depth=0),
+    )
+    open_store(made).add(twin_of_the_embedded_model(tmp_path / "made", "twin"))
+    return made
+
+
+@pytest.fixture
+async def served(settings: Settings) -> AsyncIterator[Bot]:
+    async with open_bot(settings) as bot:
+        await bot.worker.ready()
+        yield bot
+
+
+def key_of(user: str) -> ConversationKey:
+    return ConversationKey(Platform.DISCORD, "lobby", "", user)
+
+
+async def model_for(bot: Bot, user: str) -> str:
+    async with aclosing(bot.service.quote(key_of(user), "courage")) as events:
+        async for event in events:
+            if isinstance(event, Reply):
+                return event.model
+    raise AssertionError("no reply")
+
+
+async def compared(bot: Bot, user: str) -> tuple[int, str, str]:
+    """The comparison's message, and the models on its left and right."""
+    job = await bot.service.accept_comparison(key_of(user), "courage")
+    async with aclosing(bot.service.answer(job)) as events:
+        async for event in events:
+            if isinstance(event, Reply):
+                from sqlalchemy import select
+
+                from bot.storage.tables import ComparedPair
+
+                async with bot.database.read() as session:
+                    pair = await session.scalar(select(ComparedPair).where(ComparedPair.message_id == event.message_id))
+                assert pair is not None
+                return event.message_id, pair.left_model, pair.right_model
+    raise AssertionError("no reply")
+
+
+async def prefer_always(bot: Bot, liked: str) -> str:
+    """Somebody compares until the bot changes something; returns what answers from then on, "" for no change."""
+    for _ in range(30):
+        message_id, left, right = await compared(bot, "ada")
+        assert {left, right} == {"starter", "twin"}
+        preferred = Preferred.LEFT if left == liked else Preferred.RIGHT
+        await bot.service.prefer(key_of("ada"), preferred, message_id)
+        changed = await bot.operations.catch_up()
+        canary = open_store(bot.settings).canary()
+        if canary is not None and not canary.running:
+            return changed
+    raise AssertionError("thirty comparisons of one mind decided nothing")
+
+
+async def test_a_canary_begun_elsewhere_answers_its_people_and_a_rollback_ends_it(
+    served: Bot, settings: Settings
+) -> None:
+    canary = open_store(settings).try_out("twin", 0.5)  # as `quotesmith model canary` does, in another process
+    assert await served.operations.catch_up() == ""
+    for user in ("ada", "bob", "cyd", "dan", "eve"):
+        assert await model_for(served, user) == ("twin" if canary.takes_part(key_of(user)) else "starter")
+
+    open_store(settings).roll_back()
+    await served.operations.catch_up()
+    assert {await model_for(served, user) for user in ("ada", "bob", "cyd", "dan", "eve")} == {"starter"}
+    figures = await served.operations.canary_figures()
+    assert figures is not None and figures["state"] == "rolled_back"
+
+
+async def test_a_model_that_is_liked_better_is_promoted_and_stays_so(served: Bot, settings: Settings) -> None:
+    open_store(settings).try_out("twin", 0.2)
+    await served.operations.catch_up()
+    assert await prefer_always(served, "twin") == "twin"
+    assert await model_for(served, "bob") == "twin" == open_store(settings).active_name()
+
+    open_store(settings).roll_back()
+    assert await served.operations.catch_up() == "starter"
+    assert await model_for(served, "bob") == "starter"
+
+
+async def test_a_model_that_is_liked_less_is_taken_back(served: Bot, settings: Settings) -> None:
+    open_store(settings).try_out("twin", 0.2)
+    await served.operations.catch_up()
+    assert await prefer_always(served, "starter") == ""
+    ended = open_store(settings).canary()
+    assert ended is not None and (ended.state, ended.why) == (CanaryState.ROLLED_BACK, "people like it less")
+    assert served.service.model.name == "starter"
+
+
+async def test_a_canary_goes_on_after_a_restart(settings: Settings) -> None:
+    canary = open_store(settings).try_out("twin", 0.5)
+    part = next(user for user in map(str, range(99)) if canary.takes_part(key_of(user)))
+    for _ in range(2):
+        async with open_bot(settings) as bot:
+            await bot.operations.catch_up()
+            assert await model_for(bot, part) == "twin"
+
+
+async def test_a_model_that_cannot_be_loaded_is_not_tried_out_and_the_bot_goes_on(
+    served: Bot, settings: Settings
+) -> None:
+    open_store(settings).try_out("twin", 0.5)
+    gguf = settings.model.folder / "twin" / "model.gguf"
+    gguf.write_bytes(gguf.read_bytes()[:4_000])
+    with pytest.raises(ModelError):
+        await served.operations.catch_up()
+    ended = open_store(settings).canary()
+    assert ended is not None and ended.state is CanaryState.FAILED and "twin" in ended.why
+    assert await served.operations.catch_up() == ""
+    assert await model_for(served, "ada") == "starter"
+
+
+async def test_a_model_chosen_elsewhere_answers_without_a_restart(served: Bot, settings: Settings) -> None:
+    open_store(settings).use("twin")
+    assert await served.operations.catch_up() == "twin"
+    assert await model_for(served, "ada") == "twin"
