@@ -13,6 +13,7 @@ from bot.chat.preference_evidence import PreferenceTest, Verdict
 from bot.errors import InputError
 
 LEAST_SHARE, MOST_SHARE = 0.01, 0.5
+LEAST_PEOPLE = 10  # who said something, before anything is decided: one person may compare as often as they like
 
 
 class CanaryState(StrEnum):
@@ -36,6 +37,7 @@ class Canary:
     share: float
     salt: str
     begun_at: datetime
+    least_people: int = LEAST_PEOPLE
     state: CanaryState = CanaryState.RUNNING
     why: str = ""
     ended_at: datetime | None = None
@@ -93,7 +95,8 @@ def weigh(canary: Canary, said: Iterable[VoteOnModel | ModelsCompared]) -> Canar
 
     The test holds for votes that say something of their own. So of votes on replies of one model only a person's first
     counts, as it was given, and of each comparison a person's first word; that they changed their mind later shows in
-    what is trained on. Likings for both or neither decide nothing.
+    what is trained on. Likings for both or neither decide nothing, and nothing is decided by fewer than the canary's
+    `least_people`.
     """
     test = PreferenceTest(max(1, round((1 - canary.share) / canary.share)))
     counts = dict.fromkeys(("new_up", "new_down", "old_up", "old_down", "new_wins", "old_wins"), 0)
@@ -111,9 +114,10 @@ def weigh(canary: Canary, said: Iterable[VoteOnModel | ModelsCompared]) -> Canar
             test.compare(side == "new")
         else:
             test.vote(side == "new", what == "up")
-        if test.verdict is not Verdict.UNDECIDED:
+        if test.verdict is not Verdict.UNDECIDED and len(people) >= canary.least_people:
             break  # what came afterwards was said of a model that was promoted or taken back
-    return CanaryReport(len(people), **counts, evidence=test.evidence, verdict=test.verdict)
+    verdict = test.verdict if len(people) >= canary.least_people else Verdict.UNDECIDED
+    return CanaryReport(len(people), **counts, evidence=test.evidence, verdict=verdict)
 
 
 def parse_share(text: str) -> float:

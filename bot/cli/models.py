@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bot.chat.canary import Canary, CanaryReport, parse_share, weigh
+from bot.chat.canary import LEAST_PEOPLE, Canary, CanaryReport, parse_share, weigh
 from bot.chat.model import Model
 from bot.chat.preference_evidence import DECIDES
 from bot.cli import session
@@ -133,10 +133,13 @@ def use(name: NameArgument, json: JsonOption = False) -> None:
 def canary(
     name: NameArgument,
     share: Annotated[str, typer.Option(help="How many of the people it answers, from 1% to 50%.")] = "20%",
+    least_people: Annotated[
+        int, typer.Option(min=1, help="Who must have said something before anything is decided.")
+    ] = LEAST_PEOPLE,
     json: JsonOption = False,
 ) -> None:
     """Try a model out: it answers a part of the people, and their votes promote it or take it back."""
-    begun = open_store(session.begin()).try_out(name, parse_share(share))
+    begun = open_store(session.begin()).try_out(name, parse_share(share), least_people)
     if json:
         session.show_json(begun)
         return
@@ -203,6 +206,8 @@ def _told(canary: Canary, report: CanaryReport) -> Iterator[str]:
     yield f"  votes on {canary.against}: {report.old_up} good, {report.old_down} bad"
     yield f"  side by side: {canary.name} {report.new_wins}, {canary.against} {report.old_wins}"
     better, worse = report.evidence
+    if canary.running and report.people < canary.least_people:
+        yield f"  {report.people} people said something; nothing is decided by fewer than {canary.least_people}"
     yield f"  evidence that it is liked better: {better:.2f}, that it is liked less: {worse:.2f}; {DECIDES:.1f} decides"
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
-from bot.chat.canary import Canary, CanaryState
+from bot.chat.canary import LEAST_PEOPLE, Canary, CanaryState
 from bot.chat.model import Model
 from bot.errors import InputError, ModelInvalid, ModelNotFound
 from bot.models.disk import check_disk, disk_errors, free_disk, locked, remove_folder, workspace
@@ -149,7 +149,7 @@ class ModelStore:
         """The running canary, or the last one. Raises ModelInvalid."""
         return read_state(self.folder).canary
 
-    def try_out(self, name: str, share: float) -> Canary:
+    def try_out(self, name: str, share: float, least_people: int = LEAST_PEOPLE) -> Canary:
         """Begin a canary: the model answers that share of the people from now on.
 
         Raises InputError where one runs already or the model is the active one, ModelNotFound, ModelInvalid.
@@ -164,7 +164,8 @@ class ModelStore:
             if new.sha256 == old.sha256:
                 raise InputError(f"{name} is what answers already: try out another model.")
             begun = datetime.now(UTC)
-            canary = Canary(name, new.sha256, old.name, old.sha256, share, secrets.token_hex(8), begun)
+            salt = secrets.token_hex(8)
+            canary = Canary(name, new.sha256, old.name, old.sha256, share, salt, begun, least_people)
             write_state(self.folder, replace(state, canary=canary))
         return canary
 

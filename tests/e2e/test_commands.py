@@ -11,6 +11,7 @@ import pytest
 
 from bot.composition import STARTER
 from tests.e2e.conftest import Run
+from tests.model_folders import twin_of_the_embedded_model
 
 CLOSED = re.compile(r".+[.!?\"”…]$")
 
@@ -104,6 +105,23 @@ def test_models_are_added_chosen_and_removed(run: Run, tmp_path: Path) -> None:
     assert run("model", "remove", "starter").returncode == 1
 
 
+def test_a_model_is_tried_out_and_taken_back(run: Run, tmp_path: Path) -> None:
+    twin_of_the_embedded_model(tmp_path / "twin", "twin")
+    assert run("model", "status").stdout == "starter answers.\n"
+    assert run("model", "rollback").stderr.startswith("quotesmith: There is nothing to take back")
+    run("model", "add", str(tmp_path / "twin"))
+    begun = run("model", "canary", "twin", "--share", "30%")
+    assert begun.returncode == 0 and begun.stdout.startswith("twin answers 30% of the people from now on")
+    status = json.loads(run("model", "status", "--json").stdout)
+    assert (status["active"], status["canary"]["state"], status["votes"]["verdict"]) == (
+        "starter",
+        "running",
+        "undecided",
+    )
+    assert run("model", "rollback").stdout == "starter answers everybody from now on.\n"
+    assert "rolled back: an operator took it back." in run("model", "status").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -114,6 +132,7 @@ def test_models_are_added_chosen_and_removed(run: Run, tmp_path: Path) -> None:
         (["chat", "--json"], "--json needs a TEXT"),
         (["run", "--platform", "discord"], "DISCORD_TOKEN is not set"),
         (["run", "--platform", "console", "--platform", "telegram"], "The terminal chat is served alone"),
+        (["model", "canary", "starter", "--share", "2"], "'2' is no share of the people; give one from 1% to 50%"),
         (["model", "show", "nothing"], "There is no model called nothing"),
         (["model", "add", "/nowhere/x.gguf"], "/nowhere/x.gguf"),
         (["model", "pull", "not a repo"], "not a repo"),
@@ -138,7 +157,7 @@ def test_wrong_usage_ends_with_2(run: Run, arguments: list[str]) -> None:
     [
         [],
         *[[name] for name in ("run", "quote", "chat", "model", "data", "doctor")],
-        *[["model", name] for name in ("list", "show", "add", "pull", "use", "remove")],
+        *[["model", name] for name in ("list", "show", "add", "pull", "use", "canary", "status", "rollback", "remove")],
         *[["data", name] for name in ("stats", "export", "forget")],
     ],
 )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -14,20 +11,10 @@ import pytest
 from bot.chat.canary import CanaryState
 from bot.chat.messages import ConversationKey, Platform, Preferred
 from bot.chat.replies import Reply
-from bot.composition import STARTER, Bot, open_bot, open_store
+from bot.composition import Bot, open_bot, open_store
 from bot.errors import ModelError
 from bot.settings import DatabaseSettings, InferenceSettings, ModelSettings, QuoteSettings, Settings
-
-
-def twin_of_the_embedded_model(folder: Path, name: str) -> Path:
-    """The same weights under another name and checksum."""
-    shutil.copytree(STARTER, folder)
-    content = (folder / "model.gguf").read_bytes()
-    (folder / "model.gguf").write_bytes(content.replace(b"starter", b"stander", 1))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest |= {"name": name, "sha256": hashlib.sha256((folder / "model.gguf").read_bytes()).hexdigest()}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
+from tests.model_folders import twin_of_the_embedded_model
 
 
 @pytest.fixture
@@ -79,12 +66,13 @@ async def compared(bot: Bot, user: str) -> tuple[int, str, str]:
 
 
 async def prefer_always(bot: Bot, liked: str) -> str:
-    """Somebody compares until the bot changes something; returns what answers from then on, "" for no change."""
-    for _ in range(30):
-        message_id, left, right = await compared(bot, "ada")
+    """People compare until the bot changes something; returns what answers from then on, "" for no change."""
+    for number in range(30):
+        user = f"reader {number}"
+        message_id, left, right = await compared(bot, user)
         assert {left, right} == {"starter", "twin"}
         preferred = Preferred.LEFT if left == liked else Preferred.RIGHT
-        await bot.service.prefer(key_of("ada"), preferred, message_id)
+        await bot.service.prefer(key_of(user), preferred, message_id)
         changed = await bot.operations.catch_up()
         canary = open_store(bot.settings).canary()
         if canary is not None and not canary.running:

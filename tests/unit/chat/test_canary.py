@@ -76,6 +76,13 @@ def test_what_people_like_is_found(winner: Preferred, verdict: Verdict) -> None:
     assert max(found.new_wins, found.old_wins) < 60  # what is said after the decision is not counted
 
 
+def test_one_person_alone_decides_nothing() -> None:
+    many = [compared(1, message, Preferred.LEFT) for message in range(60)]
+    assert weigh(CANARY, many).verdict is Verdict.UNDECIDED
+    others = [compared(person, 60 + person, Preferred.LEFT) for person in range(2, 11)]
+    assert weigh(CANARY, [*many, *others]).verdict is Verdict.BETTER
+
+
 @pytest.mark.parametrize(("text", "share"), [("20%", 0.2), ("0.2", 0.2), (" 50% ", 0.5), ("1%", 0.01)])
 def test_shares_are_read(text: str, share: float) -> None:
     assert parse_share(text) == pytest.approx(share)

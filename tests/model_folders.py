@@ -1,0 +1,21 @@
+"""Model folders that can really be served, made of the embedded one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from bot.composition import STARTER
+
+
+def twin_of_the_embedded_model(folder: Path, name: str) -> Path:
+    """The same weights under another name and checksum."""
+    shutil.copytree(STARTER, folder)
+    content = (folder / "model.gguf").read_bytes()
+    (folder / "model.gguf").write_bytes(content.replace(b"starter", b"stander", 1))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest |= {"name": name, "sha256": hashlib.sha256((folder / "model.gguf").read_bytes()).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
