@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from model_pipeline.errors import InputInvalid, Interrupted, PipelineError
-from model_pipeline.recipe import Recipe, read_recipe, recipe_names, recipe_text
+from model_pipeline.recipe import Recipe, read_curate, read_recipe, recipe_names, recipe_text
 from model_pipeline.report import Report
 from model_pipeline.runs import SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run
 from model_pipeline.training_environment import check_environment
@@ -105,6 +105,41 @@ def publish(
 
     with begun.locked():
         send(Run(folder, _with_names(begun.recipe, set_ or [])), Report(), dry_run)
+
+
+@app.command()
+def curate(
+    export: Annotated[Path, typer.Argument(help="The folder that quotesmith data export wrote.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder; curated/EXPORT if it is not given.")] = None,
+    recipe: Annotated[str, typer.Option(help="A recipe whose section [curate] counts.")] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Such as curate.margin=0.3; may be repeated.")] = None,
+) -> None:
+    """Turn an export of the bot into SFT, KTO and DPO sets: without personal data, weighed, and divided by person."""
+    settings = read_curate(recipe, set_ or [])
+    check_environment()
+    from model_pipeline.curation.curate import curate as make  # late: it loads presidio and scikit-learn
+
+    folder = out or Path("curated") / export.resolve().name
+    make(export, folder, settings, Report())
+    typer.echo(f"Curated: {folder}; quotesmith-pipeline review {folder} shows it to you line by line.")
+
+
+@app.command()
+def review(
+    folder: Annotated[Path, typer.Argument(help="The folder that curate wrote.")],
+    only_apply: Annotated[
+        bool, typer.Option("--apply", help="Ask nothing; write the decisions made so far into the sets.")
+    ] = False,
+) -> None:
+    """Go through the lines of the sets by hand: accept, reject, edit. Another time it goes on from there."""
+    check_environment()
+    from model_pipeline.curation import review as reviewing  # late: rich panels, and what checks an edit
+    from model_pipeline.curation.edited_text import checked_by
+
+    if only_apply:
+        reviewing.apply(folder, Report())
+    else:
+        reviewing.review(folder, sys.stdin.readline, checked_by(folder), Report())
 
 
 def _stage_command(stage: Stage, about: str) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from model_pipeline.curation.settings import Curate
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf.description import Card, QuotePrompt, SamplingByUse
 from model_pipeline.gguf.quantize import parse_type
@@ -277,6 +278,7 @@ class Recipe(_Section):
     license: str
     base: Base
     data: Data
+    curate: Curate = Curate()
     pretrain: Pretrain | None = None
     fine_tune: FineTune
     export: Export = Export()
@@ -309,6 +311,24 @@ def read_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     for setting in settings:
         _set(content, setting)
     return check_recipe(content, name_or_path)
+
+
+def read_curate(recipe: str, settings: Sequence[str] = ()) -> Curate:
+    """The section [curate] of a recipe, or its defaults where `recipe` is "", with `settings` in it.
+
+    Raises `InputInvalid`.
+    """
+    if recipe:
+        return read_recipe(recipe, settings).curate
+    content: dict[str, Any] = {}
+    for setting in settings:
+        _set(content, setting)
+    if unknown := next((section for section in content if section != "curate"), ""):
+        raise InputInvalid(f"{unknown} is no section that this command reads; set curate.KEY=VALUE.")
+    try:
+        return Curate.model_validate(content.get("curate", {}))
+    except ValidationError as error:
+        raise InputInvalid(f"This cannot be set: curate.{_first_problem(error)}.") from error
 
 
 def recipe_text(name_or_path: str) -> str:

@@ -6,7 +6,20 @@ from importlib.util import find_spec
 
 from model_pipeline.errors import InputInvalid
 
-NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "scipy", "sacrebleu")
+NEEDED = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "accelerate",
+    "scipy",
+    "sacrebleu",
+    "presidio_analyzer",
+    "presidio_anonymizer",
+    "profanity_check",
+    "py3langid",
+)
 
 
 def check_environment() -> None:
