@@ -18,7 +18,7 @@ import typer
 from model_pipeline.errors import InputInvalid, Interrupted, PipelineError
 from model_pipeline.recipe import Recipe, read_curate, read_recipe, recipe_names, recipe_text
 from model_pipeline.report import Report
-from model_pipeline.runs import SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run
+from model_pipeline.runs import SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run, why_not
 from model_pipeline.training_environment import check_environment
 
 INTERRUPTED = 130  # what a shell gives a command that Ctrl-C ended
@@ -152,10 +152,8 @@ def _stage_command(stage: Stage, about: str) -> None:
     ) -> None:
         begun = open_run(folder)
         check_environment()
-        if stage is Stage.PRETRAIN and begun.recipe.pretrain is None:
-            raise InputInvalid(f"The recipe {begun.recipe.name} starts from a trained model: nothing is pretrained.")
-        if stage is Stage.JUDGE and begun.recipe.judge is None:
-            raise InputInvalid(f"The recipe {begun.recipe.name} has no section [judge]: no judge is trained.")
+        if reason := why_not(stage, begun.recipe):
+            raise InputInvalid(reason)
         with begun.locked():
             if again:
                 begun.restart(stage)
@@ -163,9 +161,11 @@ def _stage_command(stage: Stage, about: str) -> None:
 
 
 for _stage, _about in {
+    Stage.DEQUANTIZE: "Take the GGUF of a served base apart, and prove that what comes out is the same model.",
     Stage.PREPARE: "Read the recipe's data, and make training, validation and test rows of it.",
     Stage.PRETRAIN: "Train a tokenizer and a model from scratch, for recipes that begin with none.",
     Stage.FINE_TUNE: "Fine-tune the base model on the prepared rows.",
+    Stage.PREFER: "Learn what people prefer from curated votes, corrections and pairs.",
     Stage.MERGE: "Merge the adapter into the base model.",
     Stage.EXPORT_GGUF: "Convert the merged model to GGUF, and prove that it is the same model.",
     Stage.QUANTIZE: "Quantize the GGUF, and write the model folder for the bot.",

@@ -29,6 +29,7 @@ class Family(StrEnum):
     LLAMA3 = "llama3"  # Llama, byte-level BPE with Llama 3's pre-tokenizer and chat template
     GPT2 = "gpt2"  # GPT-2, its byte-level BPE, no chat template of its own
     STARTER = "starter"  # Llama and byte-level BPE, both trained from scratch by the stage `pretrain`
+    SERVED = "served"  # a model folder of the bot, whose GGUF the stage `dequantize` takes apart
 
 
 class Form(StrEnum):
@@ -48,6 +49,14 @@ class Method(StrEnum):
     LORA_8BIT = "lora-8bit"  # adapters beside 8-bit weights (LLM.int8())
     QLORA = "qlora"  # adapters beside 4-bit weights: NF4, double quantization
     FULL = "full"  # every weight
+
+
+class Preference(StrEnum):
+    """What a model learns people's taste by, one after the other in the order of `prefer.methods`."""
+
+    SFT = "sft"  # from corrections: what somebody wrote instead
+    KTO = "kto"  # from votes: single texts that were liked or not, https://arxiv.org/abs/2402.01306
+    DPO = "dpo"  # from pairs: one text that was preferred to another, https://arxiv.org/abs/2305.18290
 
 
 class GroupBy(StrEnum):
@@ -72,7 +81,10 @@ class _Section(BaseModel):
 
 
 class Base(_Section):
-    """The model that a run starts from: a Hub id or a folder; the family `starter` has none and is pretrained."""
+    """The model that a run starts from: a Hub id or a folder; the family `starter` has none and is pretrained.
+
+    Of the family `served` it is a model folder of the bot, or `starter` for the one that is embedded in the bot.
+    """
 
     family: Family
     model: str = ""
@@ -188,6 +200,62 @@ class FineTune(_Section):
     seed: int = 0
 
 
+class Prefer(_Section):
+    """Preference tuning on a curated folder, after fine-tuning or instead of it.
+
+    It starts from the run's fine-tuned adapter if there is one, else from the base, and each method goes on from the
+    one before. A method that has fewer rows than `least_rows` is left out. A row's weight is the probability that it
+    is drawn. `desirable_weight` and `undesirable_weight` of KTO are chosen by the rows' counts where they are 0.
+    """
+
+    data: Annotated[str, StringConstraints(min_length=1)]  # what `quotesmith-pipeline curate` wrote
+    methods: Annotated[tuple[Preference, ...], Field(min_length=1)] = (Preference.KTO, Preference.DPO)
+    sources: tuple[str, ...] = ()  # of votes that are used, such as "button"; none is all
+    how: Method = Method.LORA
+    r: int = Field(16, ge=1)
+    alpha: float = Field(32, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)  # in sft; KTO and DPO compare likelihoods, and have none
+    targets: tuple[str, ...] = ("all-linear",)
+    learning_rate_sft: float = Field(2e-4, gt=0)
+    learning_rate_kto: float = Field(1e-4, gt=0)
+    learning_rate_dpo: float = Field(5e-5, gt=0)
+    beta: float = Field(0.1, gt=0)  # how dearly the model pays for leaving the one that it started from
+    desirable_weight: float = Field(0.0, ge=0)
+    undesirable_weight: float = Field(0.0, ge=0)
+    rehearsal: float = Field(0.1, ge=0, le=1)  # written rows beside those of sft and kto, as a share of them
+    epochs: float = Field(1.0, gt=0)  # of each method
+    max_steps: int = Field(0, ge=0)  # of each method, instead of epochs, if not 0
+    batch_size: int = Field(16, ge=2)  # KTO compares the rows of a batch with one another
+    accumulate: int = Field(1, ge=1)
+    optimizer: str = "adamw_torch"
+    scheduler: str = "cosine"
+    warmup: float = Field(0.1, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    precision: Precision = Precision.AUTO
+    activation_checkpointing: bool = False
+    max_tokens: int = Field(0, ge=0)  # of prompt and reply; 0 is data.max_tokens
+    least_rows: int = Field(50, ge=1)
+    evaluate_every: int = Field(20, ge=1)  # steps; a checkpoint is saved as often
+    patience: int = Field(3, ge=0)  # evaluations without a better loss before a method ends; 0 never ends it early
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _names_each_method_once(self) -> Self:
+        if len(set(self.methods)) < len(self.methods):
+            raise ValueError("methods names one of them twice")
+        return self
+
+    def learning_rate(self, method: Preference) -> float:
+        """The one of a method."""
+        rates = {
+            Preference.SFT: self.learning_rate_sft,
+            Preference.KTO: self.learning_rate_kto,
+            Preference.DPO: self.learning_rate_dpo,
+        }
+        return rates[method]
+
+
 class Export(_Section):
     """The GGUF that is not quantized, and what the gates compare on."""
 
@@ -280,7 +348,8 @@ class Recipe(_Section):
     data: Data
     curate: Curate = Curate()
     pretrain: Pretrain | None = None
-    fine_tune: FineTune
+    fine_tune: FineTune | None = None
+    prefer: Prefer | None = None
     export: Export = Export()
     quantize: Quantize = Quantize()
     judge: Judge | None = None
@@ -295,6 +364,30 @@ class Recipe(_Section):
         if (self.pretrain is not None) != (self.base.family is Family.STARTER):
             raise ValueError("pretrain belongs to a base of the family starter, and to no other")
         return self
+
+    @model_validator(mode="after")
+    def _is_trained(self) -> Self:
+        if self.fine_tune is None and self.prefer is None:
+            raise ValueError("a recipe needs a section fine_tune, prefer, or both")
+        if self.fine_tune and self.prefer and self.fine_tune.method not in (Method.FULL, self.prefer.how):
+            raise ValueError(
+                f"prefer.how is {self.prefer.how}, and goes on with the adapter of fine_tune, whose method is "
+                f"{self.fine_tune.method}; give both the same"
+            )
+        return self
+
+    @property
+    def trained_last(self) -> FineTune | Prefer:
+        """The settings of the last training, whose result is merged and served."""
+        trained = self.prefer or self.fine_tune
+        assert trained is not None  # a recipe without either is refused
+        return trained
+
+    @property
+    def method(self) -> Method:
+        """How the weights were held in the last training."""
+        trained = self.trained_last
+        return trained.how if isinstance(trained, Prefer) else trained.method
 
 
 def recipe_names() -> list[str]:

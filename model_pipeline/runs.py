@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.processes import is_main_process
-from model_pipeline.recipe import Family, Recipe, check_recipe
+from model_pipeline.recipe import Family, Method, Recipe, check_recipe
 
 RECIPE_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
@@ -33,15 +33,31 @@ PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", 
 class Stage(StrEnum):
     """The stages, in their order."""
 
+    DEQUANTIZE = "dequantize"
     PREPARE = "prepare"
     PRETRAIN = "pretrain"
     FINE_TUNE = "fine-tune"
+    PREFER = "prefer"
     MERGE = "merge"
     EXPORT_GGUF = "export-gguf"
     QUANTIZE = "quantize"
     JUDGE = "judge"
     EVALUATE = "evaluate"
     PUBLISH = "publish"
+
+
+def why_not(stage: Stage, recipe: Recipe) -> str:
+    """The sentence that says why a recipe has no use for a stage; "" where it has."""
+    is_served = recipe.base.family is Family.SERVED
+    reasons = {
+        Stage.DEQUANTIZE: "" if is_served else "starts from no model of the bot: nothing is dequantized",
+        Stage.PRETRAIN: "" if recipe.pretrain else "starts from a trained model: nothing is pretrained",
+        Stage.FINE_TUNE: "" if recipe.fine_tune else "has no section [fine_tune]: nothing is fine-tuned",
+        Stage.PREFER: "" if recipe.prefer else "has no section [prefer]: no preference is learned",
+        Stage.JUDGE: "" if recipe.judge else "has no section [judge]: no judge is trained",
+    }
+    reason = reasons.get(stage, "")
+    return f"The recipe {recipe.name} {reason}." if reason else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +70,12 @@ class Run:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages that `run` goes through; publishing is never done unasked."""
-        skipped = {Stage.PUBLISH}
-        skipped |= set() if self.recipe.pretrain else {Stage.PRETRAIN}
-        skipped |= set() if self.recipe.judge else {Stage.JUDGE}
-        return tuple(stage for stage in Stage if stage not in skipped)
+        return tuple(stage for stage in Stage if stage is not Stage.PUBLISH and not why_not(stage, self.recipe))
+
+    @property
+    def trained_last(self) -> Stage:
+        """The last stage that trains: what it leaves is merged."""
+        return Stage.PREFER if self.recipe.prefer else Stage.FINE_TUNE
 
     @property
     def model_folder(self) -> Path:
@@ -168,8 +186,22 @@ def open_run(folder: Path) -> Run:
 
 
 def base_folder(run: Run) -> str:
-    """What the fine-tuned model is loaded from: what was pretrained here, or the base's id or folder."""
-    return str(run.of(Stage.PRETRAIN) / "model") if run.recipe.base.family is Family.STARTER else run.recipe.base.model
+    """What training starts from: what was pretrained or dequantized here, or the base's id or folder."""
+    made = {Family.STARTER: Stage.PRETRAIN, Family.SERVED: Stage.DEQUANTIZE}
+    stage = made.get(run.recipe.base.family)
+    return str(run.of(stage) / "model") if stage else run.recipe.base.model
+
+
+def preferred_from(run: Run) -> str:
+    """The weights that preferences are learned on: all that fine-tuning changed, else the base."""
+    fine_tune = run.recipe.fine_tune
+    is_full = fine_tune is not None and fine_tune.method is Method.FULL
+    return str(run.of(Stage.FINE_TUNE) / "model") if is_full else base_folder(run)
+
+
+def adapted_folder(run: Run) -> str:
+    """The weights that the adapter of the last training lies on."""
+    return preferred_from(run) if run.recipe.prefer else base_folder(run)
 
 
 def sha256(path: Path) -> str:

@@ -72,7 +72,7 @@ def our_figure(run: Run, name: str) -> float | None:
     first, _, rest = name.partition(".")
     if rest == "seconds" and first in tuple(Stage):
         return float(run.manifest(Stage(first))["seconds"]) if run.is_finished(Stage(first)) else None
-    trained, evaluated = _figures(run, Stage.FINE_TUNE), _figures(run, Stage.EVALUATE)
+    trained, evaluated = _figures(run, run.trained_last), _figures(run, Stage.EVALUATE)
     if first == "latency":
         found = (evaluated.get("latency") or {}).get(rest)
     else:
@@ -139,7 +139,7 @@ def _ordered(model: Answers, places: Sequence[int]) -> Answers:
 
 
 def _training_rows(left: Run, right: Run) -> list[list[str]]:
-    found = [_figures(run, Stage.FINE_TUNE) for run in (left, right)]
+    found = [_figures(run, run.trained_last) for run in (left, right)]
     return [
         [title, *(_cell(figures, name, text) for figures in found)]
         for name, (title, text) in TRAINING.items()

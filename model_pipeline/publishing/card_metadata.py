@@ -36,7 +36,7 @@ def _derived_from(kind: Kind, recipe: Recipe) -> tuple[str, str]:
 
 
 def _tags(kind: Kind, recipe: Recipe) -> list[str]:
-    method = [] if recipe.fine_tune.method is Method.FULL else ["lora"]
+    method = [] if recipe.method is Method.FULL else ["lora"]
     return [TAG, *(["gguf"] if kind is Kind.GGUF else []), *method, *(["smoke-run"] if recipe.smoke else [])]
 
 

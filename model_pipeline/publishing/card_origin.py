@@ -8,7 +8,7 @@ from typing import Any
 
 from model_pipeline.publishing.facts import Facts
 from model_pipeline.publishing.markdown import code, table
-from model_pipeline.recipe import FineTune, Method, Recipe, Source, recipe_names
+from model_pipeline.recipe import FineTune, Method, Prefer, Recipe, Source, recipe_names
 
 
 def data_section(facts: Facts) -> str:
@@ -34,11 +34,15 @@ def _source(source: Source, found: Mapping[str, Any]) -> str:
 
 def training_section(facts: Facts) -> str:
     """The recipe's settings, and what the training ended with."""
-    recipe, figures = facts.recipe, facts.figures("fine-tune")
+    recipe = facts.recipe
     text = recipe.served.card.training.strip()
     said = "" if text in ("", "Not stated.") else f"{text}\n\n"
-    settings = table(("", ""), [*_pretraining(recipe), *_settings(recipe.fine_tune, recipe), *_outcome(figures)])
-    return f"{said}{settings}"
+    parts = [_pretraining(recipe)]
+    if recipe.fine_tune:
+        parts.append([*_settings(recipe.fine_tune, recipe), *_outcome(facts.figures("fine-tune"))])
+    if recipe.prefer:
+        parts.append([*_preferences(recipe.prefer), *_outcome(facts.figures("prefer"))])
+    return f"{said}{table(('', ''), [row for part in parts for row in part])}"
 
 
 def _pretraining(recipe: Recipe) -> list[tuple[str, str]]:
@@ -62,6 +66,20 @@ def _settings(settings: FineTune, recipe: Recipe) -> list[tuple[str, str]]:
         ("seed", str(settings.seed)),
     ]
     return [row for row in rows if row[0] != "LoRA" or settings.method is not Method.FULL]
+
+
+def _preferences(settings: Prefer) -> list[tuple[str, str]]:
+    rates = ", ".join(f"{settings.learning_rate(method):g} for {method}" for method in settings.methods)
+    length = f"{settings.max_steps} steps" if settings.max_steps else f"{settings.epochs:g} epochs"
+    return [
+        (
+            "preferences",
+            f"{', then '.join(settings.methods)}; {settings.how}, r {settings.r}, alpha {settings.alpha:g}",
+        ),
+        ("learning rates", f"{rates}; beta {settings.beta:g}"),
+        ("length of each", f"at most {length} of {settings.batch_size} rows x {settings.accumulate}"),
+        ("rehearsal", f"{settings.rehearsal:.0%} written rows beside the votes"),
+    ]
 
 
 def _outcome(figures: Mapping[str, Any]) -> list[tuple[str, str]]:

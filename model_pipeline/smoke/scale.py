@@ -11,6 +11,7 @@ from typing import Any
 
 from model_pipeline.data.json_lines import write_json_lines
 from model_pipeline.errors import InputInvalid
+from model_pipeline.gguf.served_base import EMBEDDED
 from model_pipeline.recipe import (
     Base,
     Corpus,
@@ -21,12 +22,14 @@ from model_pipeline.recipe import (
     FineTune,
     Judge,
     Method,
+    Prefer,
     Pretrain,
     Recipe,
     Served,
     check_recipe,
 )
 from model_pipeline.smoke.bases import make_base
+from model_pipeline.smoke.curated import LEAST_ROWS, write_curated
 from model_pipeline.smoke.rows import write_rows
 from model_pipeline.smoke.texts import plain_documents
 from model_pipeline.training.corpus import TRAIN_ROWS
@@ -36,6 +39,7 @@ MAX_TOKENS = 256
 STEPS, EVALUATE_EVERY, BATCH_SIZE, ROWS_A_STEP = 60, 20, 8, 16
 LEARNING_RATE = {Method.FULL: 1e-3}  # for a small model and few steps
 LEARNING_RATE_OF_ADAPTERS = 2e-3
+PREFER_STEPS = 12
 PRETRAIN_TOKENS, PRETRAIN_BATCH_TOKENS, PRETRAIN_MICRO_BATCH = 300_000, 2_048, 4
 
 Say = Callable[[str], None]
@@ -50,7 +54,8 @@ def smoke_recipe(recipe: Recipe, folder: Path, say: Say) -> Recipe:
         "base": _base(recipe.base, folder, say),
         "data": _data(recipe.data, folder / "rows"),
         "pretrain": recipe.pretrain and _pretrain(recipe.pretrain, folder / "texts"),
-        "fine_tune": _fine_tune(recipe.fine_tune),
+        "fine_tune": recipe.fine_tune and _fine_tune(recipe.fine_tune),
+        "prefer": recipe.prefer and _prefer(recipe.prefer, folder / "curated"),
         "export": _export(recipe.export),
         "judge": recipe.judge and _judge(recipe.judge),
         "evaluate": _evaluate(recipe.evaluate),
@@ -64,6 +69,8 @@ def smoke_recipe(recipe: Recipe, folder: Path, say: Say) -> Recipe:
 def _base(base: Base, folder: Path, say: Say) -> Base:
     if base.family is Family.STARTER:
         return base
+    if base.family is Family.SERVED:
+        return base.model_copy(update={"model": EMBEDDED})  # which is small, and there
     made = make_base(base.family, folder.resolve() / "base", say=say)
     return base.model_copy(update={"model": str(made), "revision": "main"})
 
@@ -126,6 +133,23 @@ def _fine_tune(settings: FineTune) -> FineTune:
             "learning_rate": max(settings.learning_rate, rate),
             # A number of steps is one of a longer training.
             "warmup": settings.warmup if settings.warmup < 1 else min(settings.warmup, steps // 10),
+        }
+    )
+
+
+def _prefer(settings: Prefer, folder: Path) -> Prefer:
+    write_curated(folder, settings.seed)
+    batch_size = min(settings.batch_size, BATCH_SIZE)
+    return settings.model_copy(
+        update={
+            "data": str(folder.resolve()),
+            "sources": (),
+            "max_steps": min(settings.max_steps or PREFER_STEPS, PREFER_STEPS),
+            "evaluate_every": min(settings.evaluate_every, PREFER_STEPS // 2),
+            "batch_size": batch_size,
+            "accumulate": min(settings.accumulate, ROWS_A_STEP // batch_size),
+            "least_rows": min(settings.least_rows, LEAST_ROWS),
+            "max_tokens": min(settings.max_tokens, MAX_TOKENS),
         }
     )
 

@@ -23,7 +23,7 @@ from model_pipeline.gguf.reference import HuggingFaceModel
 from model_pipeline.gguf.served_model import converter_facts
 from model_pipeline.recipe import Method
 from model_pipeline.report import Report
-from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.runs import Run, Stage, adapted_folder
 from model_pipeline.training.base_model import base_config_folder
 from model_pipeline.training.failures import told_in_a_sentence
 
@@ -39,7 +39,7 @@ def export_gguf(run: Run, report: Report) -> None:
     folder, merged = run.begin(Stage.EXPORT_GGUF, Stage.MERGE), run.of(Stage.MERGE) / "model"
     outtype = run.recipe.export.outtype
     converter = find_converter()
-    with told_in_a_sentence(run.of(Stage.FINE_TUNE) / "checkpoints"):
+    with told_in_a_sentence(run.of(run.trained_last) / "checkpoints"):
         exported = convert(
             merged, folder / GGUF_FILE, outtype, name=run.recipe.name, license=run.recipe.license, converter=converter
         )
@@ -67,11 +67,11 @@ def _compare(run: Run, merged: Path, exported: Path) -> tuple[list[Gate], Sequen
 
 def _export_adapter(run: Run, converter: Converter, prompts: Sequence[str], report: Report) -> dict[str, object]:
     """The adapter as a GGUF of its own, and its gate; what it needs of the base is its configuration alone."""
-    if run.recipe.fine_tune.method is Method.FULL:
+    if run.recipe.method is Method.FULL:
         return {}
-    folder, adapter = run.of(Stage.EXPORT_GGUF), run.of(Stage.FINE_TUNE) / "adapter"
+    folder, adapter = run.of(Stage.EXPORT_GGUF), run.of(run.trained_last) / "adapter"
     out, merged = folder / ADAPTER_FILE, run.of(Stage.MERGE) / "model"
-    export_lora(adapter, base_config_folder(base_folder(run), run.recipe.base.revision), out, converter)
+    export_lora(adapter, base_config_folder(adapted_folder(run), run.recipe.base.revision), out, converter)
     gate = adapter_gate(merged, adapter, folder / GGUF_FILE, out, prompts, run.recipe.export.outtype.upper())
     _show(report, [gate])
     require(gate)

@@ -6,29 +6,25 @@ Leaves `adapter/` (`model/` for the method full), the loss curve as CSV and PNG,
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import datasets
-import transformers
 from datasets import Dataset
-from peft import LoraConfig
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
-from model_pipeline.errors import Interrupted, TrainingFailed
+from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import FineTune, Method, Precision
 from model_pipeline.report import Report
-from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.runs import Run, Stage, base_folder, why_not
 from model_pipeline.training import varlen_attention
+from model_pipeline.training.adapters import lora_config, save_trained, train_in_fp32
 from model_pipeline.training.base_model import load_base, parameter_counts
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
@@ -36,6 +32,7 @@ from model_pipeline.training.failures import kept, told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
+from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnings_in
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
 
@@ -44,12 +41,12 @@ def fine_tune(run: Run, report: Report) -> None:
     """Train, or go on with training from the last checkpoint. Raises `PipelineError`."""
     began = datetime.now(UTC)
     needs = [Stage.PREPARE, *([Stage.PRETRAIN] if run.recipe.pretrain else [])]
-    folder, settings = run.begin(Stage.FINE_TUNE, *needs), run.recipe.fine_tune
+    folder, settings = run.begin(Stage.FINE_TUNE, *needs), _settings(run)
     checkpoints, hardware = folder / "checkpoints", find_hardware()
     with told_in_a_sentence(checkpoints), ExitStack() as stack:
         log = stack.enter_context((folder / "libraries.log").open("a", encoding="utf-8"))
         stack.enter_context(redirect_stdout(log))  # trackio and the trainer print there
-        stack.enter_context(_warnings_in(log))
+        stack.enter_context(warnings_in(log))
         trainer, rows = _trainer(run, folder, hardware)
         compared = _check_first_batch(trainer, rows)
         total = _planned_steps(trainer, settings)
@@ -71,7 +68,7 @@ def fine_tune(run: Run, report: Report) -> None:
         raise Interrupted(f"Stopped at step {trainer.state.global_step} of {total}. {kept(checkpoints)}")
     if not is_main_process():
         return
-    _save(trainer, folder, settings.method)
+    save_trained(trainer, folder, settings.method)
     write_curve(folder, trainer.state.log_history, f"{run.recipe.name}: fine-tune")
     figures = _figures(trainer, settings, hardware, progress) | {"mask_runs_compared": compared}
     report.say(
@@ -81,10 +78,16 @@ def fine_tune(run: Run, report: Report) -> None:
     run.finish(Stage.FINE_TUNE, began, figures)
 
 
+def _settings(run: Run) -> FineTune:
+    if run.recipe.fine_tune is None:
+        raise InputInvalid(why_not(Stage.FINE_TUNE, run.recipe))
+    return run.recipe.fine_tune
+
+
 def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]]:
     """The trainer, with model and rows in it, and the rows of both splits."""
-    recipe, settings = run.recipe, run.recipe.fine_tune
-    _keep_libraries_quiet()
+    recipe, settings = run.recipe, _settings(run)
+    keep_libraries_quiet()
     set_seed(settings.seed)
     precision = hardware.precision(settings.precision)
     attention = hardware.attention(precision, flash=settings.flash_attention)
@@ -101,18 +104,16 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
         train_dataset=_dataset(train, tokenizer),
         eval_dataset=_dataset(validation, tokenizer),
         processing_class=tokenizer,
-        peft_config=None if settings.method is Method.FULL else _lora(settings),
+        peft_config=None if settings.method is Method.FULL else lora_config(settings),
         callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience else [],
     )
     trainer.remove_callback(PrinterCallback)
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:  # TRL makes adapters bf16, in which fp16's gradient scaling does not work
-            parameter.data = parameter.data.float()
+    train_in_fp32(trainer.model)
     return trainer, [*train, *validation]
 
 
 def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision) -> SFTConfig:
-    settings = run.recipe.fine_tune
+    settings = _settings(run)
     # Elsewhere it would be right too, and compute every pair of tokens of a batch.
     packing = settings.packing and hardware.attention(precision, flash=settings.flash_attention) != "sdpa"
     os.environ["TRACKIO_DIR"] = str(folder / "trackio")  # read when trackio is imported, by the trainer
@@ -161,17 +162,6 @@ def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision)
     )
 
 
-def _lora(settings: FineTune) -> LoraConfig:
-    targets = settings.targets
-    return LoraConfig(
-        r=settings.r,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=targets[0] if targets == ("all-linear",) else list(targets),
-        task_type="CAUSAL_LM",
-    )
-
-
 def _dataset(rows: list[Row], tokenizer: Any) -> Dataset:
     """Prompts and completions as text: a run may have both raw text and chats, and a dataset's column has one type."""
     return Dataset.from_list(
@@ -190,14 +180,6 @@ def _planned_steps(trainer: Any, settings: FineTune) -> int:
         return settings.max_steps
     batches = len(trainer.get_train_dataloader())
     return int(-(-batches // settings.accumulate) * settings.epochs)
-
-
-def _save(trainer: Any, folder: Path, method: Method) -> None:
-    """The best weights, for the trainer has loaded them, and the tokenizer beside them."""
-    target = folder / ("model" if method is Method.FULL else "adapter")
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(target)
-    trainer.processing_class.save_pretrained(target)
 
 
 def _figures(trainer: Any, settings: FineTune, hardware: Hardware, progress: Progress) -> dict[str, Any]:
@@ -227,20 +209,3 @@ def _figures(trainer: Any, settings: FineTune, hardware: Hardware, progress: Pro
         "tokens_per_second": round(progress.tokens / progress.seconds, 1) if progress.seconds else 0.0,
         "peak_memory_bytes": peak_memory_bytes(),
     }
-
-
-@contextmanager
-def _warnings_in(log: TextIO) -> Iterator[None]:
-    """Libraries warn of each other's old names, which nobody who trains can change."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")
-        try:
-            yield
-        finally:
-            log.writelines(f"{each.category.__name__}: {each.message}\n" for each in caught)
-
-
-def _keep_libraries_quiet() -> None:
-    datasets.disable_progress_bars()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()

@@ -102,7 +102,7 @@ def _draw(run: Run, keywords: Sequence[str], report: Report) -> list[tuple[str, 
     settings, served, hardware = _settings(run), run.recipe.served, find_hardware()
     place = str(run.of(Stage.MERGE) / "model")
     tokenizer = load_tokenizer(place)
-    model = load_base(place, "", Method.LORA, dtype_of(hardware.precision(run.recipe.fine_tune.precision))).eval()
+    model = load_base(place, "", Method.LORA, dtype_of(hardware.precision(run.recipe.trained_last.precision))).eval()
     asked = [_row(run, keyword) for keyword in keywords]
     drawing = run.recipe.evaluate.model_copy(
         update={

@@ -23,7 +23,7 @@ from model_pipeline.data.rows import Row
 from model_pipeline.errors import ParityFailed
 from model_pipeline.recipe import Method
 from model_pipeline.report import Report
-from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.runs import Run, Stage, adapted_folder, base_folder
 from model_pipeline.training.base_model import base_file, keep_4bit_weights, load_base, with_conv1d
 from model_pipeline.training.failures import told_in_a_sentence
 from model_pipeline.training.rendering import prompt_text, reply_text
@@ -40,10 +40,10 @@ def merge(run: Run, report: Report) -> None:
     """Write the merged model. Raises `ParityFailed` when it does not answer as adapter and base do together."""
     began = datetime.now(UTC)
     transformers.utils.logging.disable_progress_bar()
-    folder, method = run.begin(Stage.MERGE, Stage.FINE_TUNE) / "model", run.recipe.fine_tune.method
-    with told_in_a_sentence(run.of(Stage.FINE_TUNE) / "checkpoints"):
+    folder, method = run.begin(Stage.MERGE, run.trained_last) / "model", run.recipe.method
+    with told_in_a_sentence(run.of(run.trained_last) / "checkpoints"):
         if method is Method.FULL:
-            _save(run, load_base(str(run.of(Stage.FINE_TUNE) / "model"), "", method, torch.float32), folder)
+            _save(run, load_base(str(run.of(run.trained_last) / "model"), "", method, torch.float32), folder)
             figures: dict[str, Any] = {"way": "nothing to merge"}
         else:
             figures = _merge_into(run, folder)
@@ -53,7 +53,7 @@ def merge(run: Run, report: Report) -> None:
 
 def _merge_into(run: Run, folder: Path) -> dict[str, Any]:
     """Write the merged model, and say how far the logits of what was written lie from what was trained."""
-    method, adapter, texts = run.recipe.fine_tune.method, run.of(Stage.FINE_TUNE) / "adapter", _parity_ids(run)
+    method, adapter, texts = run.recipe.method, run.of(run.trained_last) / "adapter", _parity_ids(run)
     model = PeftModel.from_pretrained(_base(run), adapter).eval()
     keep_4bit_weights(model)
     expected = _logits(model, texts)
@@ -78,7 +78,7 @@ def _merge_into(run: Run, folder: Path) -> dict[str, Any]:
 
 def _base(run: Run) -> Any:
     """The base as it was trained on, computing in fp32, so that only the merging shows in the figure."""
-    return load_base(base_folder(run), run.recipe.base.revision, run.recipe.fine_tune.method, torch.float32)
+    return load_base(adapted_folder(run), run.recipe.base.revision, run.recipe.method, torch.float32)
 
 
 def _logits(model: Any, texts: list[list[int]]) -> list[NDArray[np.float32]]:

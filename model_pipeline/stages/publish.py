@@ -95,10 +95,10 @@ def _dataset(run: Run, facts: Facts) -> Repository:
 
 
 def _adapter(run: Run, facts: Facts) -> Repository:
-    run.manifest(Stage.FINE_TUNE)
-    if run.recipe.fine_tune.method is Method.FULL:
+    run.manifest(run.trained_last)
+    if run.recipe.method is Method.FULL:
         raise InputInvalid("Fine-tuning every weight makes no adapter; leave publish.adapter empty.")
-    folder, exported = run.of(Stage.FINE_TUNE) / "adapter", run.of(Stage.EXPORT_GGUF) / ADAPTER_GGUF
+    folder, exported = run.of(run.trained_last) / "adapter", run.of(Stage.EXPORT_GGUF) / ADAPTER_GGUF
     files = _chosen(folder, ADAPTER, "adapter_model.safetensors", run.recipe)
     if run.is_finished(Stage.EXPORT_GGUF):
         files.append(RepositoryFile(ADAPTER_GGUF, _existing(exported)))

@@ -20,7 +20,7 @@ from model_pipeline.gguf.description import Description
 from model_pipeline.gguf.gguf_model import CONTEXT_TOKENS, GgufModel
 from model_pipeline.gguf.held_out import card_of, probes_of, replies_of
 from model_pipeline.gguf.measured import Measured, kept, measure
-from model_pipeline.gguf.model_folder import MANIFEST_FILE
+from model_pipeline.gguf.model_folder import JUDGE_FILE, MANIFEST_FILE, record_judge
 from model_pipeline.gguf.parity import Gate, Probes, check_parity, require
 from model_pipeline.gguf.quantize import parse_type
 from model_pipeline.gguf.quantize import quantize as write_quantized
@@ -56,7 +56,7 @@ def quantize(run: Run, report: Report) -> None:
     folder = run.begin(Stage.QUANTIZE, Stage.EXPORT_GGUF)
     # A model of an earlier try must not outlive a gate that fails now.
     (run.model_folder / MANIFEST_FILE).unlink(missing_ok=True)
-    with told_in_a_sentence(run.of(Stage.FINE_TUNE) / "checkpoints"):
+    with told_in_a_sentence(run.of(run.trained_last) / "checkpoints"):
         source, description = _source(run), _description(run)
         _check_context(source.path, description)
         report.say(f"{source.outtype}: measuring the file that is not quantized.")
@@ -179,6 +179,9 @@ def _serve(
         {source.outtype: _gates(unquantized)} | {name: _gates(each) for name, each in found.items()},
         served.fallback_tensors,
     )
+    judge = run.of(Stage.DEQUANTIZE) / JUDGE_FILE
+    if judge.is_file() and run.recipe.judge is None:
+        record_judge(run.model_folder, judge)  # the base's, for the quotes are still of its kind
 
 
 def _gates(measured: Measured) -> list[Gate]:
@@ -189,7 +192,7 @@ def _description(run: Run) -> Description:
     recipe = run.recipe
     return Description(
         name=recipe.name,
-        base=_base(recipe),
+        base=_base(run),
         license=recipe.license,
         context_tokens=recipe.served.context_tokens,
         system_prompt=recipe.served.system_prompt,
@@ -200,8 +203,11 @@ def _description(run: Run) -> Description:
     )
 
 
-def _base(recipe: Recipe) -> str:
+def _base(run: Run) -> str:
     """What the card says that it was made from; never a path of this disk."""
+    recipe = run.recipe
+    if recipe.base.family is Family.SERVED:
+        return str(run.figures(Stage.DEQUANTIZE)["base"]["name"])
     if recipe.base.family is Family.STARTER:
         return "trained from scratch"
     if recipe.smoke:
@@ -210,11 +216,16 @@ def _base(recipe: Recipe) -> str:
 
 
 def _lineage(run: Run) -> dict[str, object]:
-    prepared, trained = run.manifest(Stage.PREPARE)["files"], run.figures(Stage.FINE_TUNE)
-    known = {key: trained[key] for key in TRAINING_FIGURES if key in trained}
-    exports = [source["export"] for source in run.figures(Stage.PREPARE)["sources"] if source.get("export")]
+    prepared, trained = run.manifest(Stage.PREPARE)["files"], run.figures(run.trained_last)
+    known = {key: trained[key] for key in TRAINING_FIGURES if trained.get(key) is not None}
+    served = run.figures(Stage.DEQUANTIZE) if run.recipe.base.family is Family.SERVED else {}
+    preferred = run.figures(Stage.PREFER) if run.recipe.prefer else {}
+    rows = [source["export"] for source in run.figures(Stage.PREPARE)["sources"] if source.get("export")]
+    exports = list(dict.fromkeys([*rows, *served.get("exports", []), *preferred.get("exports", [])]))
     return {
         **({"exports": exports} if exports else {}),  # the bot finds what a forgotten person is part of by them
+        **({"base": {key: served["base"][key] for key in ("name", "sha256")}} if served else {}),
+        **({"curated_sha256": preferred["curated_sha256"]} if preferred else {}),
         "recipe": run.recipe.name,
         "recipe_sha256": sha256(run.folder / RECIPE_FILE),
         "smoke": run.recipe.smoke,

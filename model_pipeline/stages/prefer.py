@@ -1,0 +1,297 @@
+"""The stage prefer: the model learns what people prefer, from curated corrections (sft), votes (kto) and pairs (dpo).
+
+The methods of the recipe follow each other, each from the result of the one before, and each in a folder of its own
+with its curves, its figures and its checkpoints. Leaves `adapter/` (`model/` if every weight was trained) of the last.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from transformers import set_seed
+
+from model_pipeline.data.curated import Curated, draw, read_curated
+from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
+from model_pipeline.data.prepared import read_rows
+from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
+from model_pipeline.processes import is_main_process
+from model_pipeline.recipe import Method, Prefer, Preference
+from model_pipeline.report import Report
+from model_pipeline.runs import Run, Stage, preferred_from, why_not
+from model_pipeline.training.adapters import save_trained
+from model_pipeline.training.base_model import load_base, parameter_counts
+from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
+from model_pipeline.training.checkpoints import last_checkpoint, step_of
+from model_pipeline.training.failures import kept, told_in_a_sentence
+from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
+from model_pipeline.training.held_out_preference import held_out_preference
+from model_pipeline.training.loss_curve import write_curve
+from model_pipeline.training.preference_trainers import Lesson, build_trainer
+from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnings_in
+from model_pipeline.training.reward_curve import last_rewards, write_rewards
+from model_pipeline.training.tokenizer import load_tokenizer
+
+FIGURES_FILE = "figures.json"  # of a method, written last: its presence means that the method is done
+CURATED_FILE = "curated.sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """What the methods have in common."""
+
+    run: Run
+    settings: Prefer
+    folder: Path
+    tokenizer: Any
+    hardware: Hardware
+
+    @property
+    def max_tokens(self) -> int:
+        return self.settings.max_tokens or self.run.recipe.data.max_tokens
+
+
+def prefer(run: Run, report: Report) -> None:
+    """Learn by each method, or go on from the last checkpoint. Raises `PipelineError`."""
+    began, settings = datetime.now(UTC), _settings(run)
+    stages = (Stage.DEQUANTIZE, Stage.PREPARE, Stage.PRETRAIN, Stage.FINE_TUNE)
+    folder = run.begin(Stage.PREFER, *(stage for stage in stages if stage in run.stages))
+    curated = read_curated(Path(settings.data).expanduser())
+    _check_same(folder, curated)
+    keep_libraries_quiet()
+    tokenizer = load_tokenizer(preferred_from(run), run.recipe.base.revision)
+    started = _Started(run, settings, folder, tokenizer, find_hardware())
+    lessons = _lessons(started, curated, report)
+    trained = _fine_tuned_adapter(run)
+    learned = {}
+    for number, lesson in enumerate(lessons, start=1):
+        place = folder / f"{number}-{lesson.method}"
+        place.mkdir(exist_ok=True)
+        if not (place / FIGURES_FILE).is_file():
+            with told_in_a_sentence(place / "checkpoints", "prefer"):
+                _learn(started, lesson, place, trained, report)
+        learned[str(lesson.method)] = json.loads((place / FIGURES_FILE).read_text(encoding="utf-8"))
+        trained = place / _kind(settings)
+    if not is_main_process():
+        return
+    assert trained is not None  # there was a lesson
+    _keep(trained, folder / _kind(settings))
+    last = learned[lessons[-1].method]
+    figures = {
+        **{key: last[key] for key in ("trained_parameters", "total_parameters", "train_loss", "best_validation_loss")},
+        "method": settings.how,
+        "device": started.hardware.name,
+        "precision": started.hardware.precision(settings.precision),
+        "steps": sum(each["steps"] for each in learned.values()),
+        "methods": learned,
+        "exports": [curated.export],
+        "curated_sha256": curated.sha256,
+    }
+    run.finish(Stage.PREFER, began, figures)
+
+
+def _settings(run: Run) -> Prefer:
+    if run.recipe.prefer is None:
+        raise InputInvalid(why_not(Stage.PREFER, run.recipe))
+    return run.recipe.prefer
+
+
+def _check_same(folder: Path, curated: Curated) -> None:
+    """Raise `InputInvalid` where an earlier try began with other rows."""
+    path = folder / CURATED_FILE
+    if path.is_file() and path.read_text(encoding="utf-8").strip() != curated.sha256:
+        raise InputInvalid(
+            f"{curated.folder} was curated anew since {folder} was begun; begin again with quotesmith-pipeline prefer "
+            f"{folder.parent} --again."
+        )
+    path.write_text(f"{curated.sha256}\n", encoding="utf-8")
+
+
+def _lessons(started: _Started, curated: Curated, report: Report) -> list[Lesson]:
+    """The methods that have enough rows. Raises `InputInvalid` where none has."""
+    lessons, missing = [], []
+    for method in started.settings.methods:
+        train = _judged(started, curated, method, "train")
+        if reason := _too_few(method, train, started.settings.least_rows):
+            missing.append(f"{method} has {reason}")
+            continue
+        validation = _judged(started, curated, method, "validation")
+        lessons.append(Lesson(method, _mixed(started, method, train), _without_lone_row(validation, started.settings)))
+    if not lessons:
+        raise InputInvalid(f"{curated.folder} has too few rows to learn from: {'; '.join(missing)}.")
+    for reason in missing:
+        report.say(f"Left out: {reason}.")
+    return lessons
+
+
+def _judged(started: _Started, curated: Curated, method: Preference, split: str) -> list[Judged]:
+    settings, recipe = started.settings, started.run.recipe
+    opinions = draw(curated.opinions(method, split, settings.sources), settings.seed)
+    return judged_rows(opinions, recipe.data, recipe.served.quote_prompt, started.tokenizer, started.max_tokens)
+
+
+def _too_few(method: Preference, judged: Sequence[Judged], least: int) -> str:
+    if len(judged) < least:
+        return f"{len(judged)} training rows, and prefer.least_rows asks for {least}"
+    if method is Preference.KTO and len({each.liked for each in judged}) < 2:
+        return f"{len(judged)} training rows of one label only, and it needs liked and disliked ones"
+    return ""
+
+
+def _mixed(started: _Started, method: Preference, judged: list[Judged]) -> list[Judged]:
+    """With written rows among them, except where rows are pairs."""
+    settings = started.settings
+    if method is Preference.DPO or not settings.rehearsal:
+        return _without_lone_row(judged, settings)
+    written = read_rows(started.run.of(Stage.PREPARE) / "train.jsonl")
+    return _without_lone_row(rehearsed(judged, written, settings.rehearsal, settings.seed), settings)
+
+
+def _without_lone_row(judged: list[Judged], settings: Prefer) -> list[Judged]:
+    """KTO compares each row with the others of its batch, and a last one alone would be compared with itself."""
+    return judged[:-1] if len(judged) % settings.batch_size == 1 else judged
+
+
+def _fine_tuned_adapter(run: Run) -> Path | None:
+    """The adapter that fine-tuning left, if it left one."""
+    tuned = run.recipe.fine_tune
+    return run.of(Stage.FINE_TUNE) / "adapter" if tuned and tuned.method is not Method.FULL else None
+
+
+def _kind(settings: Prefer) -> str:
+    return "model" if settings.how is Method.FULL else "adapter"
+
+
+def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | None, report: Report) -> None:
+    """One method, from its last checkpoint if it was begun. Raises `TrainingFailed` or `Interrupted`."""
+    began, settings, checkpoints = datetime.now(UTC), started.settings, place / "checkpoints"
+    with ExitStack() as stack:
+        log = stack.enter_context((place / "libraries.log").open("a", encoding="utf-8"))
+        stack.enter_context(redirect_stdout(log))  # the trainer prints there
+        stack.enter_context(warnings_in(log))
+        set_seed(settings.seed)
+        model = _model(started, begins_with)
+        before = _preference(started, model, lesson)
+        trainer = build_trainer(lesson, model, started.tokenizer, settings, place, started.hardware, started.max_tokens)
+        total, resumed = _planned_steps(trainer, settings), last_checkpoint(checkpoints)
+        if resumed:
+            report.say(f"{lesson.method}: going on from step {step_of(resumed)} of {total}.")
+        advance = stack.enter_context(
+            report.progress(f"prefer: {lesson.method}", total, begun_at=step_of(resumed) if resumed else 0)
+        )
+        progress, guard = Progress(advance), LossGuard()
+        stop = stack.enter_context(StopOnSignal())
+        for callback in (progress, guard, stop):
+            trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    if guard.failed_at:
+        raise TrainingFailed(
+            f"The loss of {lesson.method} is no number any more at step {guard.failed_at}: set a smaller "
+            f"prefer.learning_rate_{lesson.method}, or prefer.precision. {kept(checkpoints)}"
+        )
+    if stop.stopped and trainer.state.global_step < total:
+        raise Interrupted(
+            f"Stopped at step {trainer.state.global_step} of {total} of {lesson.method}. {kept(checkpoints)}"
+        )
+    after = _preference(started, trainer.model, lesson)
+    if is_main_process():
+        save_trained(trainer, place, settings.how)
+        title = f"{started.run.recipe.name}: {lesson.method}"
+        write_curve(place, trainer.state.log_history, title)
+        write_rewards(place, trainer.state.log_history, title)
+        figures = _figures(trainer, lesson, progress) | {"before": before, "after": after}
+        figures["seconds"] = round((datetime.now(UTC) - began).total_seconds(), 1)
+        _write_last(place / FIGURES_FILE, figures)
+        report.say(_told(lesson, figures))
+    trainer.accelerator.wait_for_everyone()
+
+
+def _model(started: _Started, begins_with: Path | None) -> Any:
+    """The model that a method starts from: `begins_with` is what the last training left, an adapter or all weights."""
+    settings, run = started.settings, started.run
+    precision = started.hardware.precision(settings.precision)
+    is_full = settings.how is Method.FULL
+    source = str(begins_with) if is_full and begins_with else preferred_from(run)
+    model = load_base(source, run.recipe.base.revision, settings.how, dtype_of(precision), train=True)
+    model.config.use_cache = False
+    if begins_with is None or is_full:
+        return model
+    return PeftModel.from_pretrained(model, begins_with, is_trainable=True)
+
+
+def _preference(started: _Started, model: Any, lesson: Lesson) -> dict[str, float]:
+    """How the model takes the held-out rows; sft has no other side to compare with."""
+    if lesson.method is Preference.SFT or not lesson.validation:
+        return {}
+    return held_out_preference(model, started.tokenizer, lesson.validation, started.settings.batch_size)
+
+
+def _planned_steps(trainer: Any, settings: Prefer) -> int:
+    if settings.max_steps:
+        return settings.max_steps
+    batches = len(trainer.get_train_dataloader())
+    return math.ceil(max(1, -(-batches // settings.accumulate)) * settings.epochs)
+
+
+def _figures(trainer: Any, lesson: Lesson, progress: Progress) -> dict[str, Any]:
+    state, log = trainer.state, trainer.state.log_history
+    losses = [entry["loss"] for entry in log if "loss" in entry]
+    evaluated = [(entry["eval_loss"], entry["step"]) for entry in log if "eval_loss" in entry]
+    best_loss, best_step = min(evaluated) if evaluated else (None, state.global_step)
+    trained, total = parameter_counts(trainer.model)
+    return {
+        "train_rows": len(lesson.train),
+        "liked_rows": sum(each.liked for each in lesson.train),
+        "validation_rows": len(lesson.validation),
+        "weights": _weights(trainer),
+        "trained_parameters": trained,
+        "total_parameters": total,
+        "steps": state.global_step,
+        "epochs": round(float(state.epoch or 0), 3),
+        "stopped_early": state.global_step < state.max_steps,
+        "train_loss": sum(losses[-10:]) / len(losses[-10:]),
+        "best_validation_loss": best_loss,
+        "best_step": best_step,
+        "rewards": last_rewards(log, best_step),
+        "tokens_per_second": round(progress.tokens / progress.seconds, 1) if progress.seconds else 0.0,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def _weights(trainer: Any) -> dict[str, float]:
+    """KTO's, which balance its labels."""
+    names = ("desirable_weight", "undesirable_weight")
+    return {name: float(getattr(trainer.args, name)) for name in names if hasattr(trainer.args, name)}
+
+
+def _told(lesson: Lesson, figures: Mapping[str, Any]) -> str:
+    rewards, before, after = (figures[name] for name in ("rewards", "before", "after"))
+    said = f"{lesson.method}: {figures['train_rows']:,} rows, {figures['steps']} steps, {figures['seconds']:.0f} s"
+    if before and after:
+        said += f"; held-out rows in order {before['accuracy']:.1%} before and {after['accuracy']:.1%} after"
+    if "margins" in rewards:
+        said += f", margin of rewards {rewards['margins']:.2f}"
+    return f"{said}."
+
+
+def _keep(trained: Path, target: Path) -> None:
+    """The last method's result where other stages look for it, complete or not at all."""
+    partial = target.with_name(f".{target.name}.partial")
+    for old in (partial, target):
+        shutil.rmtree(old, ignore_errors=True)
+    shutil.copytree(trained, partial)
+    partial.replace(target)
+
+
+def _write_last(path: Path, figures: Mapping[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
