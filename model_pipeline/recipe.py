@@ -15,6 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.gating.settings import Gate
 from model_pipeline.gguf.description import Card, QuotePrompt, SamplingByUse
 from model_pipeline.gguf.quantize import parse_type
 
@@ -283,6 +284,7 @@ class Recipe(_Section):
     quantize: Quantize = Quantize()
     judge: Judge | None = None
     evaluate: Evaluate = Evaluate()
+    gate: Gate = Gate()
     served: Served
     publish: Publish = Publish()
     published: tuple[Figure, ...] = ()
@@ -309,6 +311,25 @@ def read_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     for setting in settings:
         _set(content, setting)
     return check_recipe(content, name_or_path)
+
+
+def read_gate(name_or_path: str, settings: Sequence[str] = (), otherwise: Gate | None = None) -> Gate:
+    """The section [gate] of a recipe, with `settings` such as `gate.prompts=100`; without a recipe, of `otherwise`.
+
+    Raises `InputInvalid`.
+    """
+    without = {"gate": (otherwise or Gate()).model_dump(mode="json")}
+    content: dict[str, Any] = _parse(recipe_text(name_or_path), name_or_path) if name_or_path else without
+    for setting in settings:
+        if not setting.strip().startswith("gate."):
+            raise InputInvalid(f"{setting!r} is no setting of the gate; allowed is gate.NAME=VALUE.")
+        _set(content, setting)
+    if name_or_path:
+        return check_recipe(content, name_or_path).gate
+    try:
+        return Gate.model_validate(content["gate"])
+    except ValidationError as error:
+        raise InputInvalid(f"The gate cannot be set like that: gate.{_first_problem(error)}.") from error
 
 
 def recipe_text(name_or_path: str) -> str:
