@@ -16,11 +16,12 @@ from typing import Annotated
 import typer
 
 from model_pipeline.errors import InputInvalid, Interrupted, PipelineError
-from model_pipeline.recipe import Recipe, read_curate, read_recipe, recipe_names, recipe_text
+from model_pipeline.recipe import Recipe, read_curate, read_gate, read_recipe, recipe_names, recipe_text
 from model_pipeline.report import Report
-from model_pipeline.runs import SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run, why_not
+from model_pipeline.runs import RECIPE_FILE, SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run, why_not
 from model_pipeline.training_environment import check_environment
 
+GATE_CODES = {"promote": 0, "refuse": 3, "too few": 4}  # 1 is an error and 2 a wrong option
 INTERRUPTED = 130  # what a shell gives a command that Ctrl-C ended
 HELP = "From data to a GGUF model that the bot serves. A run is a folder; a stage that is finished is not run again."
 
@@ -90,6 +91,24 @@ def compare(left: Folder, right: Folder) -> None:
     from model_pipeline.evaluation.run_comparison import compare_runs  # late: it loads scipy
 
     compare_runs(*runs, Report())
+
+
+@app.command()
+def gate(
+    new: Annotated[Path, typer.Argument(help="The model that may be promoted: a model folder or a run folder.")],
+    old: Annotated[Path, typer.Argument(help="The model that is served now.")],
+    data: Annotated[Path, typer.Option(help="The folder that curate wrote; its test rows decide.")],
+    out: Annotated[Path, typer.Option(help="Where gate.json and the report go.")] = Path("gate"),
+    recipe: Annotated[str, typer.Option(help="A recipe whose section [gate] is used; a run has its own.")] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Such as gate.prompts=100; may be repeated.")] = None,
+) -> None:
+    """Say whether a new model may take an old one's place: ends with 0 (promote), 3 (refuse) or 4 (too few data)."""
+    settings = read_gate(recipe, set_ or [], open_run(new).recipe.gate if (new / RECIPE_FILE).is_file() else None)
+    check_environment()
+    from model_pipeline.gating.gate import run_gate  # late: it loads scipy and llama.cpp
+
+    verdict = run_gate(new, old, data, out, settings, Report())
+    raise typer.Exit(GATE_CODES[verdict])
 
 
 @app.command()

@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from model_pipeline.curation.settings import Curate
 from model_pipeline.errors import InputInvalid
+from model_pipeline.gating.settings import Gate
 from model_pipeline.gguf.description import Card, QuotePrompt, SamplingByUse
 from model_pipeline.gguf.quantize import parse_type
 
+_Read = TypeVar("_Read", bound=BaseModel)
 RECIPES = files("model_pipeline") / "recipes"
 
 
@@ -354,6 +356,7 @@ class Recipe(_Section):
     quantize: Quantize = Quantize()
     judge: Judge | None = None
     evaluate: Evaluate = Evaluate()
+    gate: Gate = Gate()
     served: Served
     publish: Publish = Publish()
     published: tuple[Figure, ...] = ()
@@ -411,17 +414,31 @@ def read_curate(recipe: str, settings: Sequence[str] = ()) -> Curate:
 
     Raises `InputInvalid`.
     """
+    return _read_section("curate", Curate(), recipe, settings)
+
+
+def read_gate(recipe: str, settings: Sequence[str] = (), otherwise: Gate | None = None) -> Gate:
+    """The section [gate] of a recipe, or `otherwise` where `recipe` is "", with `settings` in it.
+
+    Raises `InputInvalid`.
+    """
+    return _read_section("gate", otherwise or Gate(), recipe, settings)
+
+
+def _read_section(section: str, otherwise: _Read, recipe: str, settings: Sequence[str]) -> _Read:
+    """A section that a command reads alone; `settings` are of it, such as `gate.prompts=100`."""
+    if unknown := next((each for each in settings if not each.strip().startswith(f"{section}.")), ""):
+        raise InputInvalid(f"{unknown!r} cannot be set for this command; allowed is {section}.KEY=VALUE.")
     if recipe:
-        return read_recipe(recipe, settings).curate
-    content: dict[str, Any] = {}
+        found: _Read = getattr(read_recipe(recipe, settings), section)
+        return found
+    content: dict[str, Any] = {section: otherwise.model_dump(mode="json")}
     for setting in settings:
         _set(content, setting)
-    if unknown := next((section for section in content if section != "curate"), ""):
-        raise InputInvalid(f"{unknown} is no section that this command reads; set curate.KEY=VALUE.")
     try:
-        return Curate.model_validate(content.get("curate", {}))
+        return type(otherwise).model_validate(content[section])
     except ValidationError as error:
-        raise InputInvalid(f"This cannot be set: curate.{_first_problem(error)}.") from error
+        raise InputInvalid(f"This cannot be set: {section}.{_first_problem(error)}.") from error
 
 
 def recipe_text(name_or_path: str) -> str:

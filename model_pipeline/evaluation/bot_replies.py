@@ -51,7 +51,7 @@ def time_bot(model_folder: Path, asked: Sequence[Asked], requests: int) -> list[
 
     Raises `BotUnavailable` where the bot cannot be run or hardly answers.
     """
-    replies = [one for one in _ask(model_folder, [_line(row) for row in islice(cycle(asked), requests)]) if one.text]
+    replies = [one for one in _ask(model_folder, [line_of(row) for row in islice(cycle(asked), requests)]) if one.text]
     if len(replies) < LEAST_REPLIES:
         raise BotUnavailable(f"it answered {len(replies)} of {requests} requests")
     return replies
@@ -65,19 +65,29 @@ def bot_quotes(model_folder: Path, keywords: Sequence[str], advance: Advance) ->
     return _ask(model_folder, [f"/quote {' '.join(keyword.split())}" for keyword in keywords], advance)
 
 
-def _ask(model_folder: Path, lines: Sequence[str], advance: Advance | None = None) -> list[Timed]:
+@contextmanager
+def open_bot(model_folder: Path, requests: int) -> Iterator[Console]:
+    """A bot that serves the folder and waits for lines, of which there are at most `requests`.
+
+    Raises `BotUnavailable` where it cannot be run.
+    """
     with tempfile.TemporaryDirectory(prefix="quotesmith-latency-") as name:
         folder = Path(name)
         (folder / "config.toml").touch()  # in the place of one that is found elsewhere
         (folder / "models").mkdir()
         (folder / "models" / NAME).symlink_to(model_folder.resolve(), target_is_directory=True)
         _choose_model(folder)
-        with _console(folder, START_LIMIT_S + REQUEST_LIMIT_S * len(lines)) as console:
-            timed = []
-            for line in lines:
-                timed.append(console.ask(line))
-                if advance:
-                    advance(len(timed))
+        with _console(folder, START_LIMIT_S + REQUEST_LIMIT_S * requests) as console:
+            yield console
+
+
+def _ask(model_folder: Path, lines: Sequence[str], advance: Advance | None = None) -> list[Timed]:
+    with open_bot(model_folder, len(lines)) as console:
+        timed = []
+        for line in lines:
+            timed.append(console.ask(line))
+            if advance:
+                advance(len(timed))
     if not any(one.text for one in timed):
         raise BotUnavailable(f"it answered 0 of {len(lines)} requests ({console.complaint})")
     return timed
@@ -91,7 +101,7 @@ def latency_of(name: str, replies: Sequence[Timed], count_tokens: Callable[[str]
     return Latency(name, len(replies), p50, p95, tokens / sum(seconds), _machine())
 
 
-class _Console:
+class Console:
     """A running terminal chat."""
 
     def __init__(self, process: subprocess.Popen[str], replies: IO[str]) -> None:
@@ -136,7 +146,7 @@ class _Console:
 
 
 @contextmanager
-def _console(folder: Path, limit_s: float) -> Iterator[_Console]:
+def _console(folder: Path, limit_s: float) -> Iterator[Console]:
     replies = folder / "replies.txt"
     with replies.open("w", encoding="utf-8") as out, replies.open(encoding="utf-8") as back:
         process = subprocess.Popen(
@@ -152,7 +162,7 @@ def _console(folder: Path, limit_s: float) -> Iterator[_Console]:
         watch = threading.Timer(limit_s, process.kill)
         watch.start()
         try:
-            yield _Console(process, back)
+            yield Console(process, back)
         finally:
             watch.cancel()
             process.kill()
@@ -193,7 +203,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _line(row: Asked) -> str:
+def line_of(row: Asked) -> str:
     """What a person would type; a message is one line and no command."""
     if row.kind == QUOTE and row.keyword:
         return f"/quote {' '.join(row.keyword.split())}"

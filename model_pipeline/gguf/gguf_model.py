@@ -109,6 +109,16 @@ class GgufModel:
             self.llama.eval([token])
         return drawn
 
+    @property
+    def beginning(self) -> str:
+        """The text of the token that `token_ids` puts before every text; "" where it adds none."""
+        return self.text(self.token_ids("", add_special=True)[:1])
+
+    @property
+    def ending(self) -> str:
+        """The text of the token that ends a reply; "" where there is none."""
+        return self._token_text(self.llama.token_eos())
+
     def _token_text(self, token: int) -> str:
         return self.text([token]) if token >= 0 else ""
 
