@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,14 +23,16 @@ from bot.models.folder import model_header
 from bot.models.memory import available_memory, fitting_cells
 from bot.models.store import ModelStore
 from bot.operating import ChangeTold, LiveOperations
-from bot.settings import DiscordSettings, InferenceSettings, Settings, TelegramSettings
+from bot.settings import DiscordSettings, InferenceSettings, RetentionSettings, Settings, TelegramSettings
 
 if TYPE_CHECKING:
     from bot.chat.ports import Judge
     from bot.chat.safety import Finding
     from bot.chat.service import ChatService
+    from bot.platforms.console import Console
     from bot.platforms.front_desk import FrontDesk
     from bot.platforms.outlet import Outlet
+    from bot.platforms.rights import PrivacyFacts
     from bot.platforms.serving import PlatformClient
     from bot.storage.database import Database
     from bot.storage.jobs import TrainingRule
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 
 STARTER = Path(__file__).parent / "starter"
 _LOOK_AGAIN_S = 5.0  # between two looks at what could be written ahead
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,27 +158,26 @@ def client_limits(inference: InferenceSettings) -> ClientLimits:
 
 
 @asynccontextmanager
-async def writing_ahead(service: ChatService) -> AsyncIterator[None]:
-    """While the block runs, write quotes for the keywords that people ask for whenever nobody waits."""
-    task = asyncio.create_task(_write_ahead(service), name="writing ahead")
+async def chores(bot: Bot, tell: ChangeTold) -> AsyncIterator[None]:
+    """While the block runs, do what nobody asks for.
+
+    Quotes are written ahead when nobody waits, old content is erased, and the models change as other processes and the
+    votes of a canary decide; `tell` is told of that.
+    """
+    work = {
+        "writing ahead": _write_ahead(bot.service),
+        "erasing": _erase_expired(bot.database, bot.settings.retention),
+        "following the store": bot.operations.follow(tell),
+    }
+    tasks = [asyncio.create_task(chore, name=name) for name, chore in work.items()]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@asynccontextmanager
-async def following(operations: LiveOperations, tell: ChangeTold) -> AsyncIterator[None]:
-    """While the block runs, do what other processes decide on the models, and what the votes of a canary show."""
-    task = asyncio.create_task(operations.follow(tell), name="following the store")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("a chore of the bot failed", exc_info=ended)
 
 
 async def _write_ahead(service: ChatService) -> None:
@@ -187,6 +189,20 @@ async def _write_ahead(service: ChatService) -> None:
             wrote = False
         if not wrote:
             await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+async def _erase_expired(database: Database, kept: RetentionSettings) -> None:
+    """At once, and then every day."""
+    from bot.storage.retention import erase_expired
+
+    while True:
+        try:
+            expired = await erase_expired(database, kept)
+        except QuotesmithError as error:
+            log.warning("what was kept for long enough is not erased today: %s", error)
+        else:
+            log.info("kept for long enough, and erased: %d messages, %d events", expired.messages, expired.events)
+        await asyncio.sleep(_DAY_S)
 
 
 def training_rule(settings: Settings) -> TrainingRule:
@@ -236,6 +252,30 @@ def _fixed_words(finding: Finding) -> str:
     from bot.platforms.catalogue import Texts
 
     return Texts(finding.language)(f"concern-{finding.concern}")
+
+
+# -- the terminal -----------------------------------------------------------------------------------------------------
+
+
+def open_console(bot: Bot, banner: str) -> Console:
+    """The terminal chat, which begins with that line. Raises InputError when there is no input or no output."""
+    from bot.platforms.console import Console
+    from bot.platforms.first_use import FirstUse
+    from bot.platforms.rights import Rights
+    from bot.storage.people import People
+
+    people, facts = People(bot.database), _privacy_facts(bot)
+    rights = Rights(Platform.CONSOLE, people, facts)
+    first_use = FirstUse(Platform.CONSOLE, people, facts, small_print=str)
+    return Console(bot.service, bot.settings.console, rights, first_use, banner=banner)
+
+
+def _privacy_facts(bot: Bot) -> PrivacyFacts:
+    from bot.platforms.rights import PrivacyFacts
+
+    settings = bot.settings
+    days = settings.retention.conversation_days
+    return PrivacyFacts(bot.database.cipher.has_key, settings.discord.training_permission, days)
 
 
 # -- Discord and Telegram ---------------------------------------------------------------------------------------------
@@ -298,7 +338,6 @@ def _desk(
     announcers: Announcers,
 ) -> FrontDesk:
     from bot.platforms.access import AccessLists
-    from bot.platforms.errands import PrivacyFacts
     from bot.platforms.front_desk import DeskSettings, FrontDesk, Records
     from bot.storage.deliveries import Deliveries
     from bot.storage.jobs import SqlJobLedger
@@ -310,7 +349,7 @@ def _desk(
     chosen = DeskSettings(
         AccessLists(own.allow, own.deny, own.quiet, own.operators),
         settings.limits,
-        PrivacyFacts(database.cipher.has_key, settings.discord.training_permission),
+        _privacy_facts(bot),
         settings.platforms.language,
     )
     return FrontDesk(platform, outlet, bot.service, records, chosen, bot.operations, announcers)

@@ -169,6 +169,22 @@ class LimitSettings(_Section):
     waiting_per_chat: int = Field(40, ge=1, le=100_000)
 
 
+def _no_shorter_than_repetitions(days: int) -> int:
+    if days == 1:
+        raise ValueError("platforms repeat themselves for up to a day")
+    return days
+
+
+class RetentionSettings(_Section):
+    """For how many days what people said is kept; 0 keeps it."""
+
+    conversation_days: int = Field(365, ge=0, le=36_500)
+    unanswered_days: int = Field(30, ge=0, le=36_500)
+    event_days: Annotated[int, AfterValidator(_no_shorter_than_repetitions)] = Field(
+        3, ge=0, le=36_500, json_schema_extra={"allowed": "0, or a whole number from 2 to 36500"}
+    )
+
+
 class DiscordSettings(_Section):
     """The bot on Discord: where its interface is, and who may use the bot."""
 
@@ -237,6 +253,7 @@ class Settings(_Section):
     inference: InferenceSettings = InferenceSettings()
     platforms: PlatformSettings = PlatformSettings()
     limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
     discord: DiscordSettings = DiscordSettings()
     telegram: TelegramSettings = TelegramSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -266,6 +283,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "inference": InferenceSettings,
     "platforms": PlatformSettings,
     "limits": LimitSettings,
+    "retention": RetentionSettings,
     "discord": DiscordSettings,
     "telegram": TelegramSettings,
     "logging": LoggingSettings,

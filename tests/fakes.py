@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,7 +35,17 @@ from bot.chat.messages import (
     VoteSource,
 )
 from bot.chat.model import Model, QuotePrompt
-from bot.chat.ports import NO_ORIGIN, AcceptedJob, Comparison, GenerationRecord, PooledQuote, SeenBefore
+from bot.chat.ports import (
+    NO_ORIGIN,
+    AcceptedJob,
+    Comparison,
+    DataOverview,
+    ForgetReport,
+    GenerationRecord,
+    NewTerms,
+    PooledQuote,
+    SeenBefore,
+)
 from bot.chat.safety import Finding
 from bot.errors import DatabaseUnavailable, InputError
 
@@ -426,6 +436,42 @@ class FakeStore:
         waiting = Counter(quote.keyword for quote, sha256 in self.pool if sha256 == model_sha256)
         popular = [keyword for keyword, count in self.asked.most_common(limit) if count >= 2]
         return [keyword for keyword in popular if waiting[keyword] < depth]
+
+
+@dataclass(slots=True)
+class FakePeople:
+    """PersonalData about one person; `new_terms` is what everybody is yet to be told, None where nobody is."""
+
+    known: DataOverview = field(default_factory=lambda: DataOverview(2, 2, 1, 0, None, False))
+    new_terms: NewTerms | None = None
+    told: dict[str, int] = field(default_factory=dict)  # by person, beneath which reply
+    consents: list[tuple[str, str, bool]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    unavailable: bool = False
+
+    async def overview(self, platform: Platform, user_id: str) -> DataOverview:
+        return self.known
+
+    async def everything(self, platform: Platform, user_id: str) -> Mapping[str, object]:
+        return {"user_id": user_id, "messages": ["hello"]}
+
+    async def record_consent(self, platform: Platform, user_id: str, version: str, granted: bool) -> None:
+        self.consents.append((user_id, version, granted))
+
+    async def tell_terms(self, platform: Platform, user_id: str, reply_id: int) -> NewTerms | None:
+        if self.unavailable:
+            raise DatabaseUnavailable("The database cannot be opened.")
+        if self.new_terms is None:
+            return None
+        return self.new_terms if self.told.setdefault(user_id, reply_id) == reply_id else None
+
+    async def terms_not_told(self, platform: Platform, user_id: str, reply_id: int) -> None:
+        if self.told.get(user_id) == reply_id:
+            del self.told[user_id]
+
+    async def forget(self, platform: Platform, user_id: str) -> ForgetReport:
+        self.forgotten.append(user_id)
+        return ForgetReport(messages=4, feedback=1)
 
 
 def _normal(keyword: str) -> str:

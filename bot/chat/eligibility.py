@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from bot.chat.messages import ConversationKey, MessageKind, Platform
 
+# Of what the sentences `privacy`, `consent-given` and `note` say. A new meaning is a new version: everybody is told of
+# it once, and a consent to an earlier one does not count any more.
+TERMS_VERSION = "2026-11"
+
 
 def may_be_trained_on(
     key: ConversationKey, kind: MessageKind, as_option: bool, *, permitted_on_discord: bool = False

@@ -319,10 +319,6 @@ class PlatformRecords(Protocol):
         """Those of them that were taken before."""
         ...
 
-    async def drop_old_events(self) -> None:
-        """Forget the events that no platform repeats any more."""
-        ...
-
     async def places(self, platform: Platform, since: datetime) -> Sequence[Place]:
         """Where somebody talked to the bot since then."""
         ...
@@ -342,7 +338,10 @@ class PlatformRecords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DataOverview:
-    """What is stored about a person: counts, and the consent in force."""
+    """What is stored about a person: counts, and the consent in force.
+
+    `preferences` are comparisons that the person decided, `exports` those that hold something of theirs.
+    """
 
     messages: int
     replies: int
@@ -350,6 +349,9 @@ class DataOverview:
     corrections: int
     first_at: datetime | None
     consents: bool
+    preferences: int = 0
+    favorites: int = 0
+    exports: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +363,14 @@ class ForgetReport:
     feedback: int = 0
     jobs: int = 0
     known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NewTerms:
+    """What a person was not told yet: the terms in force; `changed` if they knew others, `consents` if they agree."""
+
+    changed: bool
+    consents: bool
 
 
 class PersonalData(Protocol):
@@ -376,6 +386,17 @@ class PersonalData(Protocol):
 
     async def record_consent(self, platform: Platform, user_id: str, version: str, granted: bool) -> None:
         """Add a yes or no to that version of the training terms."""
+        ...
+
+    async def tell_terms(self, platform: Platform, user_id: str, reply_id: int) -> NewTerms | None:
+        """Note that the person is told the terms in force beneath that reply; None if they were told before.
+
+        The same reply, shown again after a failure, gets the same answer.
+        """
+        ...
+
+    async def terms_not_told(self, platform: Platform, user_id: str, reply_id: int) -> None:
+        """That reply did not reach the person: they are told with another one."""
         ...
 
     async def forget(self, platform: Platform, user_id: str) -> ForgetReport:

@@ -1,4 +1,4 @@
-"""The commands of `quotesmith data`: stats, export, forget, lineage."""
+"""The commands of `quotesmith data`: stats, export, forget, lineage, backup."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bot.settings import Settings
 
 if TYPE_CHECKING:
     from bot.chat.ports import ForgetReport
+    from bot.storage.backup import Backup
     from bot.storage.export import ExportSummary
     from bot.storage.lineage import StaleExport
     from bot.storage.statistics import Statistics
@@ -108,6 +109,28 @@ def lineage(
                 typer.echo(f"  {kind.removesuffix('s')} {name}")
 
 
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where the copies are kept; made if it is not there.")],
+    keep: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the newest copies stay.")] = 7,
+    json: JsonOption = False,
+) -> None:
+    """Write a copy of the database to a folder, and remove the oldest copies there.
+
+    The bot may run meanwhile. What was erased from the database before is not in the copy; so a person who is forgotten
+    is in no copy any more after as many backups as are kept, and sooner if you delete the older copies.
+
+    To go back to a copy, stop the bot, put the copy in the place of the database, and delete the files beside it that
+    end in -wal and -shm. A copy does not know who was forgotten since: forget them again.
+    """
+    made = session.run(_backup(session.begin(), folder.expanduser(), keep))
+    if json:
+        session.show_json({"path": made.path, "bytes": made.size_bytes, "removed": [str(old) for old in made.removed]})
+        return
+    removed = f", which took the place of {len(made.removed)} older" if made.removed else ""
+    typer.echo(f"{made.path} holds the database, {in_words(made.size_bytes)}{removed}.")
+
+
 async def _stale_exports(settings: Settings) -> Sequence[StaleExport]:
     from bot.storage.lineage import stale_exports
 
@@ -124,6 +147,16 @@ async def _stats(settings: Settings) -> Statistics:
     database = await open_database(settings)
     try:
         return await collect(database)
+    finally:
+        await database.close()
+
+
+async def _backup(settings: Settings, folder: Path, keep: int) -> Backup:
+    from bot.storage.backup import back_up
+
+    database = await open_database(settings)
+    try:
+        return await back_up(database, folder, keep)
     finally:
         await database.close()
 

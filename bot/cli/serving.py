@@ -15,9 +15,9 @@ from bot.chat.messages import Platform
 from bot.chat.replies import Reply, ReplyEvent
 from bot.cli import session
 from bot.cli.session import JsonOption
-from bot.composition import Bot, following, open_bot, platform_clients, token_of, writing_ahead
+from bot.composition import Bot, chores, open_bot, open_console, platform_clients, token_of
 from bot.errors import GenerationError, InputError
-from bot.platforms.console import Console, console_key
+from bot.platforms.console import console_key
 from bot.platforms.screen import printable
 from bot.settings import Settings
 
@@ -72,8 +72,8 @@ def chat(
 async def _terminal(settings: Settings) -> int:
     async with open_bot(settings) as bot:
         await bot.worker.ready()
-        console = Console(bot.service, settings.console, banner=_BANNER.format(model=bot.model.name))
-        async with writing_ahead(bot.service), following(bot.operations, _tell_nobody):
+        console = open_console(bot, _BANNER.format(model=bot.model.name))
+        async with chores(bot, _tell_nobody):
             return await console.run()
 
 
@@ -91,7 +91,7 @@ async def _platforms(settings: Settings, platforms: Sequence[Platform]) -> int:
             for desk in desks:
                 await desk.announce("announce-model", model=model)
 
-        async with writing_ahead(bot.service), following(bot.operations, tell):
+        async with chores(bot, tell):
             serving = asyncio.create_task(serve(clients, _say, time.monotonic), name="serving the platforms")
             try:
                 await asyncio.wait([serving])

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from bot.chat.messages import Platform
@@ -15,6 +16,7 @@ from bot.chat.service import ChatService
 from bot.errors import QuotesmithError
 from bot.platforms.address import Address
 from bot.platforms.delivery import Delivery
+from bot.platforms.first_use import FirstUse
 from bot.platforms.lanes import Lanes
 from bot.platforms.outlet import Button, Outlet, again_button
 from bot.platforms.painter import Painter
@@ -25,7 +27,10 @@ log = logging.getLogger(__name__)
 
 
 class Answering:
-    """The answers under way on one platform. `clock` gives seconds that never go back."""
+    """The answers under way on one platform. `clock` gives seconds that never go back.
+
+    `first_use` is what new people are told with their first reply, None where there is nothing to tell.
+    """
 
     def __init__(
         self,
@@ -35,7 +40,9 @@ class Answering:
         outbox: Outbox,
         unfinished: Unfinished,
         clock: Callable[[], float],
+        first_use: FirstUse | None = None,
     ) -> None:
+        self._first_use = first_use
         self._platform = platform
         self._service = service
         self._outlet = outlet
@@ -87,14 +94,22 @@ class Answering:
         pending = await self._outbox.pending([self._platform])
         left = await self._unfinished.unfinished([self._platform])
         for reply in pending:
-            self.spawn(self._deliver(reply), f"delivering reply {reply.reply_id}")
+            self.spawn(self._deliver(reply, _address_of(reply.job)), f"delivering reply {reply.reply_id}")
         for job in left:
             self.answer(job, _address_of(job))
         if pending or left:
             log.warning("%s: %d replies and %d requests go on from before", self._platform, len(pending), len(left))
 
-    async def _deliver(self, reply: PendingReply) -> None:
-        await self.delivery.deliver(reply, _address_of(reply.job))
+    async def _deliver(self, reply: PendingReply, address: Address, posts: Posts | None = None) -> None:
+        if self._first_use is None:
+            await self.delivery.deliver(reply, address, posts)
+            return
+        key, reply_id = reply.job.key, reply.reply_id
+        note = await self._first_use.beneath(key, reply_id, address)
+        if await self.delivery.deliver(replace(reply, text=reply.text + note), address, posts):
+            await self._first_use.after(key, reply_id, address, self.delivery.say)
+        elif note:
+            await self._first_use.not_shown(key, reply_id)
 
     async def _answer(self, job: AcceptedJob, address: Address) -> None:
         posts = Posts(self._outlet, self._outbox, job, address)
@@ -113,7 +128,7 @@ class Answering:
             await self._conclude(job, posts, address, address.texts("error-unexpected"))
         else:
             self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
-            await self.delivery.deliver(PendingReply(job, reply.message_id, reply.text, 0), address, posts)
+            await self._deliver(PendingReply(job, reply.message_id, reply.text, 0), address, posts)
 
     async def _written(self, job: AcceptedJob, posts: Posts, address: Address) -> Reply:
         """Let the service write, and show how it grows."""

@@ -48,11 +48,16 @@ HELP = {
     "/quote KEYWORD": "a quote on anything, such as /quote courage",
     "/new": "begin a new conversation",
     "/good, /bad": "say how you liked the last reply",
+    "/privacy": "what is stored, and your rights",
+    "/consent on, off": "whether your words may train a better model",
+    "/mydata show": "count what is stored about you; /mydata export prints it",
+    "/forget me": "erase it",
     "/help": "this list",
     "/quit": "leave",
     "anything else": "chat; begin with // to say something that starts with a slash",
 }
-IN_TERMINAL = (Action.QUOTE, Action.NEW, Action.GOOD, Action.BAD, Action.HELP, Action.QUIT)
+_RIGHTS = (Action.PRIVACY, Action.CONSENT, Action.MYDATA, Action.FORGET)
+IN_TERMINAL = (Action.QUOTE, Action.NEW, Action.GOOD, Action.BAD, *_RIGHTS, Action.HELP, Action.QUIT)
 IN_CHATS = tuple(action for action in Action if action is not Action.QUIT)
 COMMANDS = tuple(f"/{action}" for action in IN_TERMINAL)
 _SYNONYMS = {"exit": Action.QUIT, "reset": Action.NEW, "?": Action.HELP}
@@ -70,7 +75,7 @@ def parse(line: str, known: Sequence[Action] = IN_TERMINAL) -> Command:
     assert words is not None  # it begins with a slash, and all else is optional
     action = _action(words[1].lower(), known)
     if action is not Action.QUOTE:
-        return Command(action, words[2] if known is not IN_TERMINAL else "")
+        return Command(action, words[2] if known is not IN_TERMINAL or action in _RIGHTS else "")
     if not words[2]:
         raise InputError("Say what the quote should be about: /quote courage.", "quote-of-what")
     return styled_quote(words[2])
@@ -82,6 +87,15 @@ def styled_quote(text: str) -> Command:
     if style is None:
         return Command(Action.QUOTE, text)
     return Command(Action.QUOTE, text[: style.start()], Style(style[1].lower()))
+
+
+def choice(command: Command, *allowed: str) -> str:
+    """What stands behind a command that allows a few words only. Raises InputError for anything else."""
+    said = command.text.strip().lower()
+    if said not in allowed:
+        words = " / ".join(allowed)
+        raise InputError(f"Say /{command.action} {words}.", "choose", command=command.action, allowed=words)
+    return said
 
 
 def help_text() -> str:

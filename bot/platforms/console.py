@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TextIO
 
 from bot.chat.generation import Queued, TextDelta
@@ -18,9 +18,11 @@ from bot.chat.replies import Reply, ReplyEvent, Retracted
 from bot.chat.service import ChatService
 from bot.errors import InputError, QuotesmithError
 from bot.platforms.catalogue import ENGLISH, Texts
-from bot.platforms.commands import COMMANDS, Action, Command, help_text, parse
+from bot.platforms.commands import COMMANDS, Action, Command, choice, help_text, parse
+from bot.platforms.first_use import FirstUse
 from bot.platforms.piped_lines import lines_of
 from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP, user_text, waiting_text
+from bot.platforms.rights import Rights
 from bot.platforms.screen import GrowingText, printable, without_echo
 from bot.settings import ConsoleSettings
 
@@ -43,6 +45,8 @@ class Console:
         self,
         service: ChatService,
         settings: ConsoleSettings,
+        rights: Rights,
+        first_use: FirstUse,
         *,
         banner: str,
         stdin: TextIO | None = None,
@@ -50,6 +54,8 @@ class Console:
         stderr: TextIO | None = None,
     ) -> None:
         self._service = service
+        self._rights = rights
+        self._first_use = first_use
         self._history_file = settings.history_file
         self._banner = banner
         self._in = _opened(stdin or sys.stdin, "input")
@@ -129,6 +135,8 @@ class Console:
             finally:
                 text.end()
         await self._service.delivered(reply.message_id)
+        # A pipe is read by a program, which nobody needs to tell.
+        self._say(await self._first_use.note(self._key, reply.message_id, alone=True, texts=_TEXTS))
 
     # -- a pipe -----------------------------------------------------------------------------------------------------
 
@@ -161,7 +169,7 @@ class Console:
             reply = await _finished(events, None)
             self._say(reply.text)
             await self._service.delivered(reply.message_id)
-        elif command.action is Action.HELP:
+        elif command.action in (Action.HELP, Action.PRIVACY, Action.MYDATA):
             self._say(await self._do(command))
         elif command.action is not Action.QUIT:
             self._complain(await self._do(command))
@@ -189,11 +197,28 @@ class Console:
             case Action.BAD:
                 await self._service.vote(self._key, Vote.DOWN, VoteSource.COMMAND)
                 return _TEXTS(THANKS_DOWN)
+            case Action.PRIVACY | Action.CONSENT | Action.MYDATA | Action.FORGET:
+                return await self._exercise(command)
             case Action.QUIT:
                 self._leaving = True
                 return ""
             case _:
                 return help_text()
+
+    async def _exercise(self, command: Command) -> str:
+        """A person's rights."""
+        user_id = self._key.user_id
+        if command.action is Action.CONSENT:
+            return await self._rights.consent(user_id, choice(command, "on", "off") == "on", _TEXTS)
+        if command.action is Action.MYDATA:
+            export = choice(command, "show", "export") == "export"
+            return await self._rights.exported(user_id) if export else await self._rights.shown(user_id, _TEXTS)
+        if command.action is Action.PRIVACY:
+            return self._rights.privacy(_TEXTS)
+        choice(command, "me")
+        with suppress(OSError):  # there may be none; and it stays a file that its owner alone may read
+            os.truncate(self._history_file, 0)
+        return await self._rights.forgotten(user_id, _TEXTS)
 
     def _say(self, text: str) -> None:
         if text:

@@ -41,10 +41,11 @@ class Delivery:
         self._lanes = lanes
         self._first_pause_s = first_pause_s
 
-    async def deliver(self, reply: PendingReply, address: Address, posts: Posts | None = None) -> None:
+    async def deliver(self, reply: PendingReply, address: Address, posts: Posts | None = None) -> bool:
         """Show a reply, as often as it takes; what cannot be shown at all is given up, with the reason on record.
 
-        `posts` are the messages that its progress was shown in, if this process has shown any.
+        Returns whether it is shown. `posts` are the messages that its progress was shown in, if this process has shown
+        any.
         """
         posts = posts or Posts(self._outlet, self._outbox, reply.job, address)
         buttons = reply_buttons(address.texts, reply.reply_id, reply.job.job_id, reply.job.kind)
@@ -52,10 +53,12 @@ class Delivery:
         while True:
             try:
                 await self._show(posts, address, reply.text, buttons)
-                return await self._outbox.confirm(reply.reply_id)
+                await self._outbox.confirm(reply.reply_id)
+                return True
             except ChatGone as error:
                 log.warning("a reply in chat %s cannot be shown and is given up: %s", address.chat_id, error)
-                return await self._outbox.give_up(reply.reply_id, str(error))
+                await self._outbox.give_up(reply.reply_id, str(error))
+                return False
             except ChatCooldown as error:
                 self._lanes.close_for(address.chat_id, error.retry_s)
             except (ChatUnreachable, PostGone, StorageError) as error:
@@ -67,7 +70,8 @@ class Delivery:
                 log.exception("a reply in chat %s was not shown", address.chat_id)
                 defects += 1
                 if defects == _MOST_DEFECTS:
-                    return await self._outbox.give_up(reply.reply_id, f"{type(error).__name__}: {error}")
+                    await self._outbox.give_up(reply.reply_id, f"{type(error).__name__}: {error}")
+                    return False
                 await asyncio.sleep(pause_s)
 
     async def conclude(

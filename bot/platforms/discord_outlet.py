@@ -51,6 +51,10 @@ class DiscordOutlet(Outlet):
         """A channel takes a nonce, an interaction does not."""
         return not address.token
 
+    def small_print(self, paragraph: str) -> str:
+        """Discord's mark for a line of small grey text."""
+        return f"-# {paragraph}"
+
     def drafts(self, address: Address) -> bool:
         """Discord has none."""
         return False

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from bot.chat.messages import Platform, Vote, VoteSource
-from bot.chat.ports import PersonalData, Place, PlatformRecords
+from bot.chat.ports import Place, PlatformRecords
 from bot.chat.service import ChatService
 from bot.errors import InputError
 from bot.platforms.admission import Admission
 from bot.platforms.answering import Answering
 from bot.platforms.catalogue import Texts
-from bot.platforms.commands import Action, Command
+from bot.platforms.commands import Action, Command, choice
 from bot.platforms.incoming import Incoming
 from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP
+from bot.platforms.rights import Rights
 
 _FAVORITES = 10
-TERMS_VERSION = "2026-11"  # of what `consent-given` and `privacy` say; a new wording is a new version
 
 
 class Operations(Protocol):
@@ -62,14 +61,6 @@ class Outcome:
     file: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PrivacyFacts:
-    """What the sentences about privacy depend on; the reference is Discord's permission to train on messages."""
-
-    encrypted: bool
-    discord_permission: str
-
-
 class Errands:
     """Runs the errands of one platform's people."""
 
@@ -79,21 +70,19 @@ class Errands:
         service: ChatService,
         answering: Answering,
         admission: Admission,
-        people: PersonalData,
+        rights: Rights,
         records: PlatformRecords,
         operations: Operations,
         announcer: Announcer,
-        privacy: PrivacyFacts,
     ) -> None:
         self._platform = platform
         self._service = service
         self._answering = answering
         self._admission = admission
-        self._people = people
+        self._rights = rights
         self._records = records
         self._operations = operations
         self._announcer = announcer
-        self._privacy = privacy
 
     def is_operator(self, incoming: Incoming) -> bool:
         """The settings name this person as an operator."""
@@ -125,13 +114,14 @@ class Errands:
             case Action.CANCEL:
                 return Outcome(self._cancel(incoming, texts))
             case Action.PRIVACY:
-                return Outcome(self._privacy_text(texts))
+                return Outcome(self._rights.privacy(texts))
             case Action.CONSENT:
-                return Outcome(await self._consent(incoming, _choice(command, "on", "off") == "on", texts))
+                granted = choice(command, "on", "off") == "on"
+                return Outcome(await self._rights.consent(incoming.key.user_id, granted, texts))
             case Action.MYDATA:
-                return await self._my_data(incoming, _choice(command, "show", "export") == "export", texts)
+                return await self._my_data(incoming, choice(command, "show", "export") == "export", texts)
             case Action.FORGET:
-                _choice(command, "me")
+                choice(command, "me")
                 return Outcome(await self._forget(incoming, texts))
             case _:
                 return Outcome(await self._operate(incoming, command, texts))
@@ -148,35 +138,13 @@ class Errands:
 
     # -- a person's rights ------------------------------------------------------------------------------------------
 
-    def _privacy_text(self, texts: Texts) -> str:
-        encrypted = "yes" if self._privacy.encrypted else "no"
-        return texts(
-            "privacy", platform=self._platform.capitalize(), encrypted=encrypted, training=self._training(texts)
-        )
-
-    def _training(self, texts: Texts) -> str:
-        """What consent would cover on this platform."""
-        if self._platform is Platform.DISCORD and self._privacy.discord_permission:
-            return texts("privacy-discord-permitted", reference=self._privacy.discord_permission)
-        return texts(f"privacy-{self._platform}")
-
-    async def _consent(self, incoming: Incoming, granted: bool, texts: Texts) -> str:
-        await self._people.record_consent(self._platform, incoming.key.user_id, TERMS_VERSION, granted)
-        return texts("consent-given", training=self._training(texts)) if granted else texts("consent-withdrawn")
-
     async def _my_data(self, incoming: Incoming, export: bool, texts: Texts) -> Outcome:
         if not incoming.unseen:
             raise InputError("That is between the two of us: write it to me in our private chat.", "only-in-private")
         user_id = incoming.key.user_id
         if export:
-            everything = await self._people.everything(self._platform, user_id)
-            return Outcome(texts("mydata-file"), json.dumps(everything, ensure_ascii=False, indent=1).encode())
-        found = await self._people.overview(self._platform, user_id)
-        if not (found.messages or found.replies or found.votes or found.corrections or found.consents):
-            return Outcome(texts("mydata-nothing"))
-        counts = {"messages": found.messages, "replies": found.replies, "votes": found.votes}
-        consents = "yes" if found.consents else "no"
-        return Outcome(texts("mydata", **counts, corrections=found.corrections, consents=consents))
+            return Outcome(texts("mydata-file"), (await self._rights.exported(user_id)).encode())
+        return Outcome(await self._rights.shown(user_id, texts))
 
     async def _favorites(self, incoming: Incoming, texts: Texts) -> str:
         kept = await self._service.favorites(incoming.key, _FAVORITES)
@@ -185,13 +153,10 @@ class Errands:
         return "\n".join([texts("favorites", count=len(kept)), *(f"⭐ {' '.join(quote.split())}" for quote in kept)])
 
     async def _forget(self, incoming: Incoming, texts: Texts) -> str:
-        user_id = incoming.key.user_id
-        report = await self._people.forget(self._platform, user_id)
-        for job_id in self._answering.of_person(user_id):
+        said = await self._rights.forgotten(incoming.key.user_id, texts)
+        for job_id in self._answering.of_person(incoming.key.user_id):
             self._answering.cancel(job_id)
-        if not report.messages and not report.feedback:
-            return texts("forgotten-nothing")
-        return texts("forgotten", messages=report.messages, votes=report.feedback)
+        return said
 
     # -- operators --------------------------------------------------------------------------------------------------
 
@@ -203,7 +168,7 @@ class Errands:
             told = "\n" + texts("stats-canary", **canary) if canary else ""
             return texts("stats", **await self._operations.statistics()) + told
         if command.action is Action.ANNOUNCE:
-            wanted = _choice(command, "on", "off") == "on"
+            wanted = choice(command, "on", "off") == "on"
             place = Place(incoming.key.chat_id, incoming.key.thread_id)
             await self._records.announce_in(self._platform, place, wanted)
             return texts("announcing" if wanted else "not-announcing")
@@ -211,19 +176,10 @@ class Errands:
 
     async def _model(self, command: Command, texts: Texts) -> str:
         what, _, name = command.text.partition(" ")
-        if _choice(Command(command.action, what), "list", "use") == "list":
+        if choice(Command(command.action, what), "list", "use") == "list":
             active = self._operations.model_in_use()
             names = "\n".join(f"{'▸' if one == active else '·'} {one}" for one in self._operations.models())
             return texts("model-list", names=names)
         await self._operations.use_model(name.strip())
         await self._announcer.announce("announce-model", model=name.strip())
         return texts("model-used", model=name.strip())
-
-
-def _choice(command: Command, *allowed: str) -> str:
-    """What stands behind a command that allows a few words only."""
-    said = command.text.strip().lower()
-    if said not in allowed:
-        words = " / ".join(allowed)
-        raise InputError(f"Say /{command.action} {words}.", "choose", command=command.action, allowed=words)
-    return said

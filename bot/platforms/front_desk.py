@@ -18,11 +18,13 @@ from bot.platforms.admission import Admission
 from bot.platforms.answering import Answering
 from bot.platforms.catalogue import Texts, best_language
 from bot.platforms.commands import IN_CHATS, Action, Command, parse
-from bot.platforms.errands import Announcer, Errands, Operations, Outcome, PrivacyFacts
+from bot.platforms.errands import Announcer, Errands, Operations, Outcome
+from bot.platforms.first_use import FirstUse
 from bot.platforms.incoming import Incoming
 from bot.platforms.outlet import ChatCooldown, ChatGone, ChatUnreachable, Outlet
 from bot.platforms.presses import Presses
 from bot.platforms.replies import user_text
+from bot.platforms.rights import PrivacyFacts, Rights
 from bot.settings import LimitSettings
 
 log = logging.getLogger(__name__)
@@ -75,7 +77,8 @@ class FrontDesk:
         self._language = settings.language
         self._clock = clock
         self._keywords: dict[str, tuple[float, Sequence[str]]] = {}
-        self.answering = Answering(platform, service, outlet, records.outbox, records.unfinished, clock)
+        first_use = FirstUse(platform, records.people, settings.privacy, outlet.small_print)
+        self.answering = Answering(platform, service, outlet, records.outbox, records.unfinished, clock, first_use)
         self.admission = Admission(settings.lists, settings.limits, self.answering, clock)
         self.presses = Presses(platform, service, self.answering, self.admission, records.outbox, records.platforms)
         self.errands = Errands(
@@ -83,11 +86,10 @@ class FrontDesk:
             service,
             self.answering,
             self.admission,
-            records.people,
+            Rights(platform, records.people, settings.privacy),
             records.platforms,
             operations,
             announcer,
-            settings.privacy,
         )
 
     def language(self, wanted: str | None) -> str:
@@ -96,7 +98,6 @@ class FrontDesk:
 
     async def resume(self) -> None:
         """Go on with what an earlier process left behind; to be called before anything new is taken."""
-        await self.records.drop_old_events()
         await self.answering.resume()
 
     async def ask(self, incoming: Incoming, command: Command) -> AcceptedJob:

@@ -106,6 +106,10 @@ class Outlet(Protocol):
         """A create that is repeated there with the same nonce makes no second message."""
         ...
 
+    def small_print(self, paragraph: str) -> str:
+        """The paragraph, less conspicuous where the platform can show it so."""
+        ...
+
     def drafts(self, address: Address) -> bool:
         """A growing text can be shown there without a message."""
         ...

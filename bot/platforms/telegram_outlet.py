@@ -46,6 +46,10 @@ class TelegramOutlet(Outlet):
         """Telegram knows no nonce."""
         return False
 
+    def small_print(self, paragraph: str) -> str:
+        """Telegram has one size of text: a sign at its beginning sets the paragraph apart."""
+        return f"ℹ️ {paragraph}"
+
     def drafts(self, address: Address) -> bool:
         """Telegram has them in private chats only."""
         return address.one_to_one and not address.inline

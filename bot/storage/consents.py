@@ -1,12 +1,18 @@
-"""Who agreed to which version of the training terms; knows nothing of what is exported."""
+"""Who agreed to which version of the training terms; knows nothing of what is exported.
+
+Only a yes to the version in force, `TERMS_VERSION`, is a consent.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import Platform
 from bot.storage.database import Database
 from bot.storage.identity import ensure_person, find_person
@@ -43,17 +49,22 @@ class Consents:
 
 async def newest_consent(session: AsyncSession, person_id: int) -> Consent | None:
     """The answer of the person that is in force."""
-    found: Consent | None = await session.scalar(newest_consents().where(Consent.person_id == person_id))
+    answers = select(Consent).where(Consent.person_id == person_id)
+    found: Consent | None = await session.scalar(answers.order_by(Consent.id.desc()).limit(1))
     return found
 
 
 async def consents(session: AsyncSession, person_id: int) -> bool:
-    """The person said yes, and has not said no since."""
+    """The person said yes to the terms in force, and has not said no since."""
     consent = await newest_consent(session, person_id)
-    return consent is not None and consent.granted
+    return consent is not None and consent.granted and consent.version == TERMS_VERSION
 
 
-def newest_consents() -> Select[Consent]:
-    """The answer in force of each person."""
+async def consenting(session: AsyncSession) -> Mapping[int, datetime]:
+    """The people who consent now, and when each of them first agreed to the terms in force."""
+    in_force = (Consent.granted, Consent.version == TERMS_VERSION)
     newest = select(func.max(Consent.id)).group_by(Consent.person_id)
-    return select(Consent).where(Consent.id.in_(newest))
+    now = select(Consent.person_id).where(Consent.id.in_(newest), *in_force)
+    first = select(func.min(Consent.id)).where(*in_force, Consent.person_id.in_(now)).group_by(Consent.person_id)
+    rows = await session.scalars(select(Consent).where(Consent.id.in_(first)))
+    return {consent.person_id: consent.created_at for consent in rows}

@@ -11,11 +11,11 @@ from bot.chat.ports import AcceptedJob, Outbox, PendingReply, ShownReply
 from bot.storage.database import Database
 from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT
 from bot.storage.tables import Conversation, Delivery, DeliveryState, Job, Message, Person, Post
-from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_delivery
+from bot.storage.transitions import ERASED, IllegalTransition, check_delivery
 
 
 class Deliveries(Outbox):
-    """One delivery for each reply: PENDING until it is confirmed or given up. A forgotten one takes any news."""
+    """One delivery for each reply: PENDING until it is confirmed or given up. An erased one takes any news."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -99,8 +99,8 @@ class Deliveries(Outbox):
             delivery = await session.scalar(row)
             if delivery is None:
                 raise IllegalTransition(f"message {message_id} has no delivery")
-            if delivery.reason == FORGOTTEN:
-                return  # it was on its way while its person asked to be forgotten
+            if delivery.reason in ERASED:
+                return  # it was on its way while its content was erased
             check_delivery(message_id, delivery.state, state)
             delivery.state, delivery.reason = state, reason
             delivery.attempts += 1

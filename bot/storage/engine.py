@@ -88,7 +88,7 @@ def writing(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
-async def within_no_transaction(engine: AsyncEngine, statement: str) -> None:
+async def within_no_transaction(engine: AsyncEngine, statement: str, *values: str) -> None:
     """Run what SQLite refuses inside of a transaction."""
     async with engine.execution_options(**{_BEGIN: ""}).connect() as connection:
-        await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql(statement, values)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.messages import Platform
 from bot.chat.ports import SeenBefore
-from bot.storage.column_types import utc_now
 from bot.storage.tables import TakenEvent
-
-KEPT = timedelta(days=3)  # platforms repeat themselves for a day at most (Telegram keeps its updates that long)
 
 
 async def take_events(session: AsyncSession, platform: Platform, event_ids: Sequence[str]) -> None:
@@ -27,6 +25,7 @@ async def take_events(session: AsyncSession, platform: Platform, event_ids: Sequ
     await session.flush()
 
 
-async def drop_old_events(session: AsyncSession) -> None:
-    """Forget what no platform repeats any more."""
-    await session.execute(delete(TakenEvent).where(TakenEvent.taken_at < utc_now() - KEPT))
+async def drop_events(session: AsyncSession, before: datetime) -> int:
+    """Forget what was taken before that time, which no platform may repeat any more; returns how many there were."""
+    result = await session.execute(delete(TakenEvent).where(TakenEvent.taken_at < before))
+    return cast("CursorResult[Any]", result).rowcount

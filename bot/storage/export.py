@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.messages import ConversationKey, MessageKind, QuoteSource, Role
 from bot.storage.column_types import utc_now
-from bot.storage.consents import newest_consents
+from bot.storage.consents import consenting
 from bot.storage.database import Database
 from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT, PAIR_TEXT
 from bot.storage.export_folder import Row, write_folder
@@ -25,7 +26,6 @@ from bot.storage.feedback import votes_in_force
 from bot.storage.jobs import TrainingRule
 from bot.storage.tables import (
     ComparedPair,
-    Consent,
     Conversation,
     Correction,
     Export,
@@ -36,6 +36,8 @@ from bot.storage.tables import (
     Preference,
     Vote,
 )
+
+_Agreed = Mapping[int, datetime]  # by person, since when
 
 FORMAT = 2
 HISTORY_EXCHANGES = 10  # of a conversation, before what the reply answers
@@ -79,11 +81,11 @@ async def export_rows(database: Database, out: Path, may_train: TrainingRule) ->
 
     The folder appears whole or not at all.
 
-    A reply counts when its person had agreed when they asked for it and agrees now, and the rules of its place allow
-    it now too; a vote when its person agrees now; a correction as a reply does. People stand in it under a pseudonym
-    that another export does not repeat. Which messages and whose parts went into it stays in the database, so that the
-    export can be named when one of them is erased. Raises InputError when `out` is there and not empty, or cannot be
-    written.
+    A reply counts when its person had agreed when they asked for it and agrees now, both to the terms in force, and the
+    rules of its place allow it now too; a vote when its person agrees now; a correction as a reply does. People stand
+    in it under a pseudonym that another export does not repeat. Which messages and whose parts went into it stays in
+    the database, so that the export can be named when one of them is erased. Raises InputError when `out` is there and
+    not empty, or cannot be written.
     """
     name = uuid4().hex
     async with database.read() as session:
@@ -120,7 +122,7 @@ async def _record(database: Database, name: str, folder: str, parts: set[tuple[i
 
 async def _find(session: AsyncSession, database: Database, may_train: TrainingRule) -> _Found:
     """The rows, oldest first; all of one state of the database."""
-    found, agreed = _Found(), await _agreed(session)
+    found, agreed = _Found(), await consenting(session)
     salt = secrets.token_bytes(32)
 
     def pseudonym(person_id: int) -> str:
@@ -168,17 +170,14 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
     return found
 
 
-async def _agreed(session: AsyncSession) -> set[int]:
-    now = newest_consents().where(Consent.granted).with_only_columns(Consent.person_id)
-    return set(await session.scalars(now))
-
-
-def _why_not(row: Message | Correction, agreed: set[int], person_id: int, allowed: bool) -> Refusal | None:
+def _why_not(row: Message | Correction, agreed: _Agreed, person_id: int, allowed: bool) -> Refusal | None:
     if not allowed:
         return Refusal.NOT_THERE
     if person_id not in agreed:
         return Refusal.NO_CONSENT
-    return None if row.train_eligible else Refusal.NO_CONSENT_THEN
+    # What was written under earlier terms was agreed to under those, and not for what is exported now.
+    under_these_terms = row.train_eligible and row.created_at >= agreed[person_id]
+    return None if under_these_terms else Refusal.NO_CONSENT_THEN
 
 
 def _rows(
@@ -210,7 +209,7 @@ def _rows(
 
 
 async def _preferences(
-    session: AsyncSession, agreed: set[int], refused: Counter[Refusal]
+    session: AsyncSession, agreed: _Agreed, refused: Counter[Refusal]
 ) -> dict[int, list[Preference]]:
     """By comparison, the last word of each person who agrees now."""
     newest = select(func.max(Preference.id)).group_by(Preference.message_id, Preference.person_id)
@@ -252,7 +251,7 @@ def _side(text: str, model: str, sha256: str) -> Row:
     return {"text": text, "model": model, "model_sha256": sha256}
 
 
-async def _votes(session: AsyncSession, agreed: set[int], refused: Counter[Refusal]) -> dict[int, list[Vote]]:
+async def _votes(session: AsyncSession, agreed: _Agreed, refused: Counter[Refusal]) -> dict[int, list[Vote]]:
     """By reply, the votes in force of the people who agree now."""
     votes: dict[int, list[Vote]] = {}
     for vote in await session.scalars(votes_in_force().order_by(Vote.id)):
@@ -264,7 +263,7 @@ async def _votes(session: AsyncSession, agreed: set[int], refused: Counter[Refus
 
 
 async def _corrections(
-    session: AsyncSession, database: Database, agreed: set[int], may_train: TrainingRule, refused: Counter[Refusal]
+    session: AsyncSession, database: Database, agreed: _Agreed, may_train: TrainingRule, refused: Counter[Refusal]
 ) -> dict[int, list[tuple[int, str]]]:
     """By reply, each person's newest correction that may be trained on."""
     found = select(Correction, Message.kind, Conversation, Person.platform_user_id)

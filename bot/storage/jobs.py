@@ -22,7 +22,7 @@ from bot.storage.events import take_events
 from bot.storage.identity import ensure_person
 from bot.storage.quote_pool import keyword_digest
 from bot.storage.tables import ComparedPair, Conversation, Delivery, Generation, Job, Message, Person, Vote
-from bot.storage.transitions import FORGOTTEN, IllegalTransition, check_job
+from bot.storage.transitions import ERASED, IllegalTransition, check_job
 
 TrainingRule = Callable[[ConversationKey, MessageKind, bool], bool]  # the bool: typed as the option of a command
 
@@ -36,7 +36,7 @@ class SqlJobLedger(JobLedger, Unfinished):
     """The port `JobLedger` on the database.
 
     A message may be trained on when `may_train` allows its place and kind, and its person has consented at that time.
-    A job that ended because its person was forgotten takes the news of its end in silence, and refuses a reply.
+    A job that ended because its content was erased takes the news of its end in silence, and refuses a reply.
     """
 
     def __init__(self, database: Database, may_train: TrainingRule = never) -> None:
@@ -71,11 +71,14 @@ class SqlJobLedger(JobLedger, Unfinished):
             if job.kind is MessageKind.CHAT and user_id != key.user_id:
                 raise InputError("Only who asked can ask for another reply.", "only-who-asked")
             earlier = self._job(job, message, key, origin.address)
+            # A press of a button types nothing: how the words came to the bot, and whose they are, stays as it was.
+            pressed = replace(origin, as_option=message.as_option)
+            words_of = None if user_id == key.user_id and message.repeats_id is None else message
             if kind is not None:
-                return await self._accept(session, key, kind, earlier.text, None, origin)
+                return await self._accept(session, key, kind, earlier.text, None, pressed, words_of)
             await _note_retry(session, key, job)
             if job.kind is not MessageKind.CHAT:
-                return await self._accept(session, key, job.kind, earlier.text, job.style, origin)
+                return await self._accept(session, key, job.kind, earlier.text, job.style, pressed, words_of)
             again = Job(kind=job.kind, conversation_id=job.conversation_id, message_id=message.id, style=job.style)
             again.address = self._sealed_address(origin)
             session.add(again)
@@ -90,12 +93,15 @@ class SqlJobLedger(JobLedger, Unfinished):
         text: str,
         style: Style | None,
         origin: Origin,
+        words_of: Message | None = None,
     ) -> AcceptedJob:
+        """`words_of` is somebody else's message, which is repeated: whoever does so cannot consent for them."""
         conversation = await active_conversation(session, key)
-        may_train = self._may_train(key, kind, origin.as_option)
+        may_train = words_of is None and self._may_train(key, kind, origin.as_option)
         eligible = may_train and await consents(session, conversation.person_id)
         message = self._message(Role.USER, kind, text, conversation.id, train_eligible=eligible)
         message.as_option = origin.as_option
+        message.repeats_id = (words_of.repeats_id or words_of.id) if words_of else None
         if kind is MessageKind.QUOTE:
             message.keyword_digest = keyword_digest(self._database.cipher, text)
         session.add(message)
@@ -141,7 +147,7 @@ class SqlJobLedger(JobLedger, Unfinished):
             raise IllegalTransition(f"a job ends as failed or cancelled, not as {state}")
         async with self._database.write() as session:
             job = await _job(session, job_id)
-            if job.reason != FORGOTTEN:
+            if job.reason not in ERASED:
                 _move(job, state, reason)
 
     async def confirm_delivery(self, message_id: int) -> None:
@@ -242,8 +248,8 @@ async def _note_retry(session: AsyncSession, key: ConversationKey, job: Job) -> 
 
 async def _unforgotten(session: AsyncSession, job_id: int) -> Job:
     job = await _job(session, job_id)
-    if job.state is JobState.CANCELLED and job.reason == FORGOTTEN:
-        raise StorageError("The request was erased with everything else that was stored about you.")
+    if job.state is JobState.CANCELLED and job.reason in ERASED:
+        raise StorageError("What was asked was erased meanwhile, so there is no reply to it.")
     return job
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from bot.storage.database import Database
-from bot.storage.tables import Export, ExportedRow, Person
+from bot.storage.tables import Export, ExportedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,7 @@ async def stale_exports(database: Database) -> Sequence[StaleExport]:
     """The exports that hold something of forgotten people, the oldest first."""
     rows = func.count(ExportedRow.message_id.distinct())
     found = select(Export.name, Export.folder, Export.created_at, rows)
-    found = found.join(ExportedRow, ExportedRow.export_id == Export.id)
-    found = found.join(Person, Person.id == ExportedRow.person_id).where(Person.forgotten_at.is_not(None))
+    found = found.join(ExportedRow, ExportedRow.export_id == Export.id).where(ExportedRow.forgotten_at.is_not(None))
     async with database.read() as session:
         grouped = await session.execute(found.group_by(Export.id).order_by(Export.id))
         return [StaleExport(*row) for row in grouped.all()]

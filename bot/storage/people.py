@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import Platform, Role
-from bot.chat.ports import DataOverview, ForgetReport, PersonalData
-from bot.storage.consents import Consents, consents
+from bot.chat.ports import DataOverview, ForgetReport, NewTerms, PersonalData
+from bot.storage.consents import Consents, consents, newest_consent
 from bot.storage.database import Database
-from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT
 from bot.storage.erasure import erase
 from bot.storage.identity import find_person
-from bot.storage.tables import Consent, Conversation, Correction, Message, Person, Preference, Vote
+from bot.storage.tables import Conversation, Correction, Message, Person, Preference, ToldTerms, Vote
+from bot.storage.takeout import everything_about, exports_of, favorites_of
 
 _NOTHING = DataOverview(0, 0, 0, 0, None, False)
 
@@ -31,11 +32,14 @@ class People(PersonalData):
             person = await find_person(session, platform, user_id)
             if person is None:
                 return _NOTHING
-            present = _messages(person).where(Message.text != "").subquery()
+            theirs = select(Message).join(Conversation).where(Conversation.person_id == person.id)
+            present = theirs.where(Message.text != "").subquery()
             by_role = await session.execute(select(present.c.role, func.count()).group_by(present.c.role))
             counts: dict[Role, int] = dict(by_role.all())
             votes = select(func.count(Vote.message_id.distinct())).where(Vote.person_id == person.id)
             corrections = select(func.count(Correction.id)).where(Correction.person_id == person.id)
+            preferences = select(func.count(Preference.message_id.distinct())).where(Preference.person_id == person.id)
+            favorites = select(func.count()).select_from(favorites_of(person).with_only_columns(Vote.id).subquery())
             return DataOverview(
                 messages=counts.get(Role.USER, 0),
                 replies=counts.get(Role.ASSISTANT, 0),
@@ -43,6 +47,9 @@ class People(PersonalData):
                 corrections=await session.scalar(corrections) or 0,
                 first_at=await session.scalar(select(func.min(present.c.created_at))),
                 consents=await consents(session, person.id),
+                preferences=await session.scalar(preferences) or 0,
+                favorites=await session.scalar(favorites) or 0,
+                exports=await session.scalar(exports_of(person)) or 0,
             )
 
     async def everything(self, platform: Platform, user_id: str) -> Mapping[str, object]:
@@ -52,19 +59,38 @@ class People(PersonalData):
             person = await find_person(session, platform, user_id)
             if person is None:
                 return who
-            return {
-                **who,
-                "known_since": person.created_at.isoformat(),
-                "messages": await self._said(session, person),
-                "votes": await _votes(session, person),
-                "corrections": await self._corrections(session, person),
-                "preferences": await _preferences(session, person),
-                "consents": await _consents(session, person),
-            }
+            return {**who, **await everything_about(session, person, self._database.cipher)}
 
     async def record_consent(self, platform: Platform, user_id: str, version: str, granted: bool) -> None:
         """Add a yes or no to that version of the training terms."""
         await Consents(self._database).record(platform, user_id, version, granted)
+
+    async def tell_terms(self, platform: Platform, user_id: str, reply_id: int) -> NewTerms | None:
+        """Note that the person is told the terms in force beneath that reply; see the port."""
+        async with self._database.read() as session:  # nearly everybody was told: that takes no writer's turn
+            person = await _present(session, platform, user_id)
+            told = await session.get(ToldTerms, (person.id, TERMS_VERSION)) if person else None
+            if person is None or (told is not None and told.message_id != reply_id):
+                return None
+        async with self._database.write() as session:
+            person = await _present(session, platform, user_id)
+            if person is None:
+                return None
+            told = await session.get(ToldTerms, (person.id, TERMS_VERSION))
+            if told is None:
+                told = ToldTerms(person_id=person.id, version=TERMS_VERSION, message_id=reply_id)
+                session.add(told)
+            if told.message_id != reply_id:
+                return None
+            return NewTerms(await _knew_others(session, person.id), await consents(session, person.id))
+
+    async def terms_not_told(self, platform: Platform, user_id: str, reply_id: int) -> None:
+        """That reply did not reach the person: they are told with another one."""
+        async with self._database.write() as session:
+            person = await find_person(session, platform, user_id)
+            told = await session.get(ToldTerms, (person.id, TERMS_VERSION)) if person else None
+            if told is not None and told.message_id == reply_id:
+                await session.delete(told)
 
     async def forget(self, platform: Platform, user_id: str) -> ForgetReport:
         """Erase what the person said, what was said to them and their votes; leave a tombstone.
@@ -77,68 +103,17 @@ class People(PersonalData):
         await self._database.empty_log()
         return report
 
-    async def _said(self, session: AsyncSession, person: Person) -> list[dict[str, object]]:
-        places = select(Conversation).where(Conversation.person_id == person.id)
-        conversations = {place.id: place for place in await session.scalars(places)}
-        messages = await session.scalars(_messages(person).where(Message.text != "").order_by(Message.id))
-        return [self._message(message, conversations[message.conversation_id]) for message in messages]
 
-    def _message(self, message: Message, place: Conversation) -> dict[str, object]:
-        return {
-            "id": message.id,
-            "answers": message.parent_id,
-            "chat_id": place.chat_id,
-            "thread_id": place.thread_id,
-            "role": str(message.role),
-            "kind": str(message.kind),
-            "text": self._database.cipher.unseal(message.text, MESSAGE_TEXT),
-            "may_be_trained_on": message.train_eligible,
-            "at": message.created_at.isoformat(),
-        }
-
-    async def _corrections(self, session: AsyncSession, person: Person) -> list[dict[str, object]]:
-        rows = await session.scalars(
-            select(Correction).where(Correction.person_id == person.id).order_by(Correction.id)
-        )
-        unseal = self._database.cipher.unseal
-        return [
-            {
-                "message_id": row.message_id,
-                "text": unseal(row.text, CORRECTION_TEXT),
-                "may_be_trained_on": row.train_eligible,
-                "at": row.created_at.isoformat(),
-            }
-            for row in rows
-        ]
+async def _present(session: AsyncSession, platform: Platform, user_id: str) -> Person | None:
+    """The person, unless they were forgotten: nothing is noted of who is."""
+    person = await find_person(session, platform, user_id)
+    return person if person is not None and person.forgotten_at is None else None
 
 
-def _messages(person: Person) -> Select[Message]:
-    return select(Message).join(Conversation).where(Conversation.person_id == person.id)
-
-
-async def _votes(session: AsyncSession, person: Person) -> list[dict[str, object]]:
-    rows = await session.scalars(select(Vote).where(Vote.person_id == person.id).order_by(Vote.id))
-    return [
-        {
-            "message_id": row.message_id,
-            "value": row.value,
-            "source": str(row.source),
-            "complaint": row.complaint and str(row.complaint),
-            "at": row.created_at.isoformat(),
-        }
-        for row in rows
-    ]
-
-
-async def _preferences(session: AsyncSession, person: Person) -> list[dict[str, object]]:
-    """What the person preferred of two; the message that shows them may be somebody else's."""
-    rows = await session.scalars(select(Preference).where(Preference.person_id == person.id).order_by(Preference.id))
-    return [
-        {"message_id": row.message_id, "preferred": str(row.preferred), "at": row.created_at.isoformat()}
-        for row in rows
-    ]
-
-
-async def _consents(session: AsyncSession, person: Person) -> list[dict[str, object]]:
-    rows = await session.scalars(select(Consent).where(Consent.person_id == person.id).order_by(Consent.id))
-    return [{"version": row.version, "granted": row.granted, "at": row.created_at.isoformat()} for row in rows]
+async def _knew_others(session: AsyncSession, person_id: int) -> bool:
+    """The person was told of earlier terms, or agreed to them."""
+    earlier = select(ToldTerms).where(ToldTerms.person_id == person_id, ToldTerms.version != TERMS_VERSION).limit(1)
+    if await session.scalar(earlier) is not None:
+        return True
+    consent = await newest_consent(session, person_id)
+    return consent is not None and consent.granted and consent.version != TERMS_VERSION

@@ -11,7 +11,7 @@ from bot.chat.messages import ConversationKey, Platform
 from bot.chat.ports import Place, PlatformRecords, SeenBefore
 from bot.storage.database import Database
 from bot.storage.encryption import MESSAGE_TEXT
-from bot.storage.events import drop_old_events, take_events
+from bot.storage.events import take_events
 from bot.storage.quote_pool import normal_keyword
 from bot.storage.tables import AnnouncedChat, Conversation, Message, Person, TakenEvent
 
@@ -39,11 +39,6 @@ class SqlPlatformRecords(PlatformRecords):
         taken = select(TakenEvent.event_id).where(TakenEvent.platform == platform, TakenEvent.event_id.in_(event_ids))
         async with self._database.read() as session:
             return set(await session.scalars(taken))
-
-    async def drop_old_events(self) -> None:
-        """Forget the events that no platform repeats any more."""
-        async with self._database.write() as session:
-            await drop_old_events(session)
 
     async def places(self, platform: Platform, since: datetime) -> Sequence[Place]:
         """Where somebody talked to the bot since then."""

@@ -115,12 +115,14 @@ class Message(Table):
     __table_args__ = (
         Index(None, "conversation_id", "id"),
         Index(None, "parent_id"),
+        Index(None, "repeats_id"),
         Index(None, "keyword_digest", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
+    repeats_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))  # in whose words somebody else asks
     role: Mapped[Role]
     kind: Mapped[MessageKind]
     text: Mapped[str]  # as TextCipher.seal gave it
@@ -237,6 +239,7 @@ class ExportedRow(Table):
     export_id: Mapped[int] = mapped_column(ForeignKey("exports.id"), primary_key=True)
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    forgotten_at: Mapped[datetime | None]  # when the person erased it; who comes back later has erased it all the same
 
 
 class Consent(Table):
@@ -249,6 +252,17 @@ class Consent(Table):
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     version: Mapped[str]
     granted: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ToldTerms(Table):
+    """A person was told what one version of the terms says, beneath that reply."""
+
+    __tablename__ = "told_terms"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from bot.chat.messages import JobState
 from bot.storage.tables import DeliveryState
 
-FORGOTTEN = "forgotten"  # the reason of whatever ended because its person asked to be forgotten
+# The reasons of whatever ended as its content was erased: its person asked for that, or it was kept for long enough.
+FORGOTTEN, EXPIRED = "forgotten", "expired"
+ERASED = frozenset({FORGOTTEN, EXPIRED})
 
 _JOB: Mapping[JobState, frozenset[JobState]] = {
     # FAILED before it ran: the queue was full. ACCEPTED again: the process that ran it is gone.

@@ -19,7 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Nothing of the developer's own settings, tokens or caches."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV", "PYTHONPATH") if name in os.environ}
     (tmp_path / "config.toml").write_text("")
     return {**kept, "HOME": str(tmp_path), "QUOTESMITH_INFERENCE__THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -106,7 +106,11 @@ style-calm = ruhig
 style-daring = gewagt
 
 privacy =
-    Was du mir schreibst und was ich antworte, wird gespeichert, damit ein Gespräch weitergehen kann, mit deiner { $platform }-Kennung und ohne Namen. Der Betreiber dieses Bots bewahrt es { $encrypted ->
+    Was du mir schreibst und was ich antworte, wird gespeichert, damit ein Gespräch weitergehen kann, mit deiner { $platform }-Kennung und ohne Namen{ $days ->
+        [0] {""}
+        [one] , und nach einem Tag gelöscht, bis auf deine Favoriten
+       *[other] , und nach { $days } Tagen gelöscht, bis auf deine Favoriten
+    }. Der Betreiber dieses Bots bewahrt es { $encrypted ->
         [yes] verschlüsselt
        *[no] unverschlüsselt
     } auf einem eigenen Rechner auf; nichts davon geht anderswohin.
@@ -130,9 +134,21 @@ mydata = Über dich gespeichert: { $messages ->
     }, { $corrections ->
         [one] 1 Verbesserung
         *[other] { $corrections } Verbesserungen
+    }{ $favorites ->
+        [0] {""}
+        [one] , 1 Favorit
+       *[other] , { $favorites } Favoriten
+    }{ $preferences ->
+        [0] {""}
+        [one] , 1 Vergleich
+       *[other] , { $preferences } Vergleiche
     }. { $consents ->
         [yes] Du hast zugestimmt, dass deine Worte ein Modell trainieren dürfen.
        *[no] Dem Training hast du nicht zugestimmt.
+    }{ $exports ->
+        [0] {""}
+        [one] {" "}1 Trainingssatz enthält etwas von dir.
+       *[other] {" "}{ $exports } Trainingssätze enthalten etwas von dir.
     }
 mydata-nothing = Über dich ist nichts gespeichert.
 mydata-file = Alles, was über dich gespeichert ist.
@@ -144,6 +160,25 @@ forgotten = Gelöscht: { $messages ->
         *[other] { $votes } Stimmen
     }. Nur deine Kennung bleibt, damit sich findet, was daraus gemacht wurde.
 forgotten-nothing = Über dich war nichts gespeichert.
+note =
+    { $changed ->
+        [yes] Meine Bedingungen haben sich geändert, darum zählt ein früheres /consent on nicht mehr. Was wir sagen, wird gespeichert, damit ein Gespräch weitergehen kann.
+       *[no] Nur dieses eine Mal: Was wir sagen, wird gespeichert, damit ein Gespräch weitergehen kann.
+    } { $training } /mydata show zählt, was über dich gespeichert ist, /mydata export gibt es dir, /forget me löscht es.
+note-here =
+    { $changed ->
+        [yes] Meine Bedingungen haben sich geändert, darum zählt ein früheres /consent on nicht mehr.
+       *[no] Zum ersten Mal hier?
+    } Was du mir sagst, wird gespeichert. { $training } /privacy sagt mehr dazu, und was du tun kannst.
+note-words = { $consents ->
+        [yes] Wie du zugestimmt hast, darf es ein besseres Modell trainieren; /consent off nimmt das zurück.
+       *[no] Nichts davon trainiert ein Modell, wenn du nicht /consent on sagst.
+    }
+note-commands = { $consents ->
+        [yes] Wie du zugestimmt hast, darf ein besseres Modell trainieren, was du in meine Befehle eingibst; deine Nachrichten nie.
+       *[no] Was du in meine Befehle eingibst, trainiert ein Modell nur, wenn du /consent on sagst; deine Nachrichten nie.
+    }
+note-groups = Nichts, was in Gruppen gesagt wird, trainiert ein Modell.
 error-only-in-private = Das bleibt zwischen uns: Schreib es mir im privaten Chat.
 
 error-only-operators = Das dürfen nur die Betreiber des Bots; ihre Kennungen stehen in seinen Einstellungen.

@@ -122,7 +122,11 @@ style-daring = daring
 # -- people's data
 
 privacy =
-    What you write to me and what I answer is stored so that a conversation can go on, with your { $platform } id and no name. The operator of this bot keeps it, { $encrypted ->
+    What you write to me and what I answer is stored so that a conversation can go on, with your { $platform } id and no name{ $days ->
+        [0] {""}
+        [one] , and erased after a day but for your favourites
+       *[other] , and erased after { $days } days but for your favourites
+    }. The operator of this bot keeps it, { $encrypted ->
         [yes] encrypted
        *[no] unencrypted
     }, on a machine of their own; nothing is sent anywhere else.
@@ -146,9 +150,21 @@ mydata = Stored about you: { $messages ->
     }, { $corrections ->
         [one] 1 correction
         *[other] { $corrections } corrections
+    }{ $favorites ->
+        [0] {""}
+        [one] , 1 favourite
+       *[other] , { $favorites } favourites
+    }{ $preferences ->
+        [0] {""}
+        [one] , 1 comparison
+       *[other] , { $preferences } comparisons
     }. { $consents ->
         [yes] You agreed that your words may train a model.
        *[no] You did not agree to training.
+    }{ $exports ->
+        [0] {""}
+        [one] {" "}1 export for training holds something of yours.
+       *[other] {" "}{ $exports } exports for training hold something of yours.
     }
 mydata-nothing = Nothing is stored about you.
 mydata-file = Everything that is stored about you.
@@ -160,6 +176,25 @@ forgotten = Erased: { $messages ->
         *[other] { $votes } votes
     }. Nothing but your id is left, so that what was made of them can be found.
 forgotten-nothing = Nothing was stored about you.
+note =
+    { $changed ->
+        [yes] My terms have changed, so an earlier /consent on no longer counts. What we say is stored so that a conversation can go on.
+       *[no] Just this once: what we say is stored so that a conversation can go on.
+    } { $training } /mydata show counts what is stored about you, /mydata export gives it to you, /forget me erases it.
+note-here =
+    { $changed ->
+        [yes] My terms have changed, so an earlier /consent on no longer counts.
+       *[no] First time here?
+    } What you say to me is stored. { $training } /privacy says more, and what you can do about it.
+note-words = { $consents ->
+        [yes] As you agreed, it may train a better model; /consent off takes that back.
+       *[no] Nothing of it trains a model unless you say /consent on.
+    }
+note-commands = { $consents ->
+        [yes] As you agreed, what you type into my commands may train a better model; your messages never do.
+       *[no] What you type into my commands trains a model only if you say /consent on, and your messages never do.
+    }
+note-groups = Nothing that is said in groups trains a model.
 error-only-in-private = That is between the two of us: write it to me in our private chat.
 
 # -- operators

@@ -24,7 +24,7 @@ QUOTE_BUTTONS = [*BUTTONS, KEEP, SHARE, COMPARE]
 
 def settings_for(server: DiscordServer, folder: Path, **settings: str) -> dict[str, str]:
     """The environment of a bot of that Discord, with nothing of the developer's own; its folder is made ready."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV", "PYTHONPATH") if name in os.environ}
     (folder / "config.toml").write_text("")
     return {
         **kept,

@@ -28,7 +28,7 @@ def settings_for(server: TelegramServer, folder: Path, **settings: str) -> dict[
 
     `limits__waiting_per_person="2"` is a setting, `TELEGRAM_TOKEN=...` a variable.
     """
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV", "PYTHONPATH") if name in os.environ}
     (folder / "config.toml").write_text("")
     own = {
         "HOME": str(folder),

@@ -66,6 +66,16 @@ def test_a_reply_that_is_taken_back_is_erased_with_its_wrapped_rows(open_termina
     assert "states: done delivered: 1" in terminal.screen
 
 
+def test_the_note_comes_once_after_the_first_reply(open_terminal: Open) -> None:
+    terminal = open_terminal("tells")
+    terminal.at_prompt(f"hello{ENTER}")
+    assert "It goes on." in terminal.wait_for("/forget me erases it.")
+    terminal.at_prompt(f"hello{ENTER}")
+    assert "/consent" not in terminal.wait_for("A second answer.")
+    terminal.at_prompt(CTRL_D)
+    assert terminal.exit_code() == 0 and terminal.screen.count("/consent on") == 1
+
+
 def test_an_error_is_one_sentence_and_the_chat_goes_on(open_terminal: Open) -> None:
     terminal = open_terminal("fails")
     terminal.at_prompt(f"hello{ENTER}")

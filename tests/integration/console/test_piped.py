@@ -13,13 +13,16 @@ from typing import TextIO
 
 import pytest
 
+from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import JobState, Vote
+from bot.chat.ports import NewTerms
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import InputError, QuotesmithError, WorkerCrashed
 from bot.platforms.commands import help_text
 from bot.platforms.console import Console
 from bot.settings import ChatSettings, ConsoleSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
+from tests.fakes import MODEL, FakeGenerator, FakePeople, FakeStore, Script, Stall, fixed_words, says
+from tests.integration.console.scripted_console import terminal_rights
 
 
 class Pipe:
@@ -27,6 +30,7 @@ class Pipe:
 
     def __init__(self, folder: Path, typed: bytes, *scripts: Script) -> None:
         self.store, self.generator = FakeStore(), FakeGenerator(*scripts)
+        self.people = FakePeople(new_terms=NewTerms(changed=False, consents=False))
         self.out, self.err = io.StringIO(), io.StringIO()
         self._stores = ChatStores(self.store, self.store, self.store, self.store)
         self._typed = folder / "typed"
@@ -47,7 +51,8 @@ class Pipe:
             fixed_words=fixed_words,
         )
         settings = ConsoleSettings(history_file=self._typed.with_name("history"))
-        return Console(service, settings, banner="Ready.", stdin=typed, stdout=out, stderr=self.err)
+        rights, first_use = terminal_rights(self.people)
+        return Console(service, settings, rights, first_use, banner="Ready.", stdin=typed, stdout=out, stderr=self.err)
 
 
 Piped = Callable[..., Pipe]
@@ -106,6 +111,28 @@ async def test_help_is_printed(piped: Piped) -> None:
     pipe = piped(b"/help\n")
     assert await pipe.run() == 0
     assert (pipe.out.getvalue(), pipe.err.getvalue()) == (f"{help_text()}\n", "")
+
+
+async def test_a_persons_rights_are_there_for_a_program_too(piped: Piped, tmp_path: Path) -> None:
+    (tmp_path / "history").write_text("+what I typed before")
+    pipe = piped(b"/privacy\n/mydata export\n/consent on\n/consent perhaps\n/forget\n/forget me\n/mydata show\n")
+    assert await pipe.run() == 1
+    printed = pipe.out.getvalue()
+    assert printed.startswith("What you write to me") and '"hello"' in printed and "2 messages" in printed
+    assert [line[:16] for line in pipe.err.getvalue().splitlines()] == [
+        "Noted: from now ",
+        "Say /consent on ",
+        "Say /forget me.",
+        "Erased: 4 messag",
+    ]
+    assert [given[1:] for given in pipe.people.consents] == [(TERMS_VERSION, True)] and len(pipe.people.forgotten) == 1
+    assert (tmp_path / "history").read_text() == ""
+
+
+async def test_a_program_is_told_no_terms(piped: Piped) -> None:
+    pipe = piped(b"hello\n", says("Hi."))
+    assert await pipe.run() == 0
+    assert (pipe.out.getvalue(), pipe.err.getvalue(), pipe.people.told) == ("Hi.\n", "", {})
 
 
 async def test_quit_leaves_the_rest_unread(piped: Piped) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import Complaint, JobState, MessageKind, Origin, Platform, Style, Vote, VoteSource
 from bot.chat.ports import Place, SeenBefore
 from bot.errors import InputError
 from bot.storage.column_types import utc_now
 from bot.storage.database import Database
 from bot.storage.feedback import current_votes
-from bot.storage.tables import Correction, TakenEvent
+from bot.storage.schema import known_revisions
+from bot.storage.tables import Correction
 from bot.storage.tables import Vote as VoteRow
 from tests.integration.storage.conftest import KEY, RECORD, Stores, key_of, on_disk, url_of
 
@@ -39,15 +41,6 @@ async def test_a_message_that_is_brought_again_makes_no_second_job(stores: Store
             await stores.jobs.accept(ADA, MessageKind.CHAT, "hello", origin=origin(*events))
     assert len(await stores.jobs.unfinished([Platform.DISCORD])) == 1
     assert await stores.records.take_event(Platform.DISCORD, "update:2")  # what was refused as a whole took nothing
-
-
-async def test_old_events_are_dropped(stores: Stores) -> None:
-    async with stores.database.write() as session:
-        session.add(TakenEvent(platform=Platform.DISCORD, event_id="old", taken_at=utc_now() - timedelta(days=4)))
-    await stores.records.take_event(Platform.DISCORD, "new")
-    await stores.records.drop_old_events()
-    async with stores.database.read() as session:
-        assert list(await session.scalars(select(TakenEvent.event_id))) == ["new"]
 
 
 async def test_a_job_keeps_all_that_answering_it_needs(sealed: Stores, path: Path) -> None:
@@ -150,7 +143,7 @@ async def test_a_vote_is_toggled_and_withdrawn_by_adding_rows(stores: Stores) ->
 async def test_a_correction_is_sealed_and_trained_on_only_with_consent(sealed: Stores, path: Path) -> None:
     reply = await sealed.say(ADA, "hello", "hi")
     await sealed.feedback.correct(ADA, reply, "good morning to you", as_option=True)
-    await sealed.consents.record(ADA.platform, ADA.user_id, "1", True)
+    await sealed.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await sealed.feedback.correct(ADA, reply, "good morning to you all", as_option=False)
     await sealed.feedback.correct(ADA, reply, "good morning, everybody", as_option=True)
     async with sealed.database.read() as session:
@@ -187,7 +180,7 @@ async def test_a_person_sees_and_takes_along_everything(sealed: Stores) -> None:
     await sealed.say(BOB, "not ada's", "no")
     await sealed.feedback.complain(ADA, reply, Complaint.REPEATS, VoteSource.BUTTON)
     await sealed.feedback.correct(ADA, reply, "good day", as_option=True)
-    await sealed.people.record_consent(Platform.DISCORD, "ada", "1", True)
+    await sealed.people.record_consent(Platform.DISCORD, "ada", TERMS_VERSION, True)
     found = await sealed.people.overview(Platform.DISCORD, "ada")
     assert (found.messages, found.replies, found.votes, found.corrections, found.consents) == (1, 1, 1, 1, True)
     everything = str(await sealed.people.everything(Platform.DISCORD, "ada"))
@@ -207,5 +200,5 @@ async def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path)
         await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "0001"))
     await database.close()
     again = await Database.open(url_of(path), data_key=KEY)
-    assert await again.revision() == "0004"
+    assert await again.revision() == known_revisions()[-1]
     await again.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import ConversationKey, MessageKind, Origin, Platform, Preferred, QuoteSource, Vote, VoteSource
 from bot.chat.ports import Comparison, PooledQuote, Side
 from bot.errors import InputError
@@ -74,7 +75,7 @@ async def exported(stores: Stores, out: Path) -> list[dict[str, Any]]:
 
 async def test_only_what_was_said_under_consent_is_exported(stores: Stores, tmp_path: Path) -> None:
     await stores.say(ADA, "before consent", "no")
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     reply = await stores.say(ADA, "hello", "hi")
     await stores.say(ADA, "courage", "Courage is a habit.", MessageKind.QUOTE)
     await stores.say(BOB, "never asked", "no")
@@ -92,14 +93,14 @@ async def test_only_what_was_said_under_consent_is_exported(stores: Stores, tmp_
 
 
 async def test_consent_that_was_withdrawn_takes_everything_along(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await stores.say(ADA, "hello", "hi")
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", False)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, False)
     assert await exported(stores, tmp_path / "out") == []
 
 
 async def test_a_person_has_another_pseudonym_in_every_export(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await stores.say(ADA, "hello", "hi")
     await stores.say(ADA, "more", "and more")
     first, second = [await exported(stores, tmp_path / name) for name in ("one", "two")]
@@ -110,7 +111,7 @@ async def test_a_person_has_another_pseudonym_in_every_export(stores: Stores, tm
 async def test_an_export_shows_what_each_reply_answers_even_when_people_do_not_wait(
     stores: Stores, tmp_path: Path
 ) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await stores.say(ADA, "zero", "0")
     jobs = [await stores.jobs.accept(ADA, MessageKind.CHAT, text) for text in ("one", "two", "never answered", "three")]
     for index, reply in ((1, "2"), (0, "1"), (3, "3")):
@@ -126,17 +127,17 @@ async def test_an_export_shows_what_each_reply_answers_even_when_people_do_not_w
 
 
 async def test_votes_of_people_who_did_not_agree_are_not_exported(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     reply = await stores.say(ADA, "hello", "hi")
     await stores.feedback.add_vote(ADA, reply, Vote.UP, VoteSource.BUTTON)
     await stores.feedback.add_vote(BOB, reply, Vote.DOWN, VoteSource.BUTTON)
     assert [votes_of(row) for row in await exported(stores, tmp_path / "one")] == [[(1, "button")]]
-    await stores.consents.record(BOB.platform, BOB.user_id, "v1", True)
+    await stores.consents.record(BOB.platform, BOB.user_id, TERMS_VERSION, True)
     assert [votes_of(row) for row in await exported(stores, tmp_path / "two")] == [[(1, "button"), (-1, "button")]]
 
 
 async def test_places_that_are_not_for_training_are_not_exported(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     private = SqlJobLedger(stores.database)  # a ledger that was told no rule trains on nothing
     job = await private.accept(ADA, MessageKind.CHAT, "between us")
     await private.start(job.job_id)
@@ -145,7 +146,7 @@ async def test_places_that_are_not_for_training_are_not_exported(stores: Stores,
 
 
 async def test_an_export_of_sealed_texts_can_be_read(sealed: Stores, tmp_path: Path) -> None:
-    await sealed.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await sealed.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await sealed.say(ADA, "hello", "hi")
     rows = await exported(sealed, tmp_path / "out")
     assert [message["content"] for message in rows[0]["messages"]] == ["hello", "hi"]
@@ -168,7 +169,7 @@ async def test_an_export_never_overwrites(stores: Stores, tmp_path: Path) -> Non
 
 async def test_what_is_refused_is_counted_by_reason(stores: Stores, tmp_path: Path) -> None:
     await stores.say(ADA, "before consent", "no")
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     kept = await stores.say(ADA, "hello", "hi")
     reply = await stores.say(BOB, "never asked", "no")
     await stores.feedback.add_vote(BOB, kept, Vote.DOWN, VoteSource.BUTTON)
@@ -183,7 +184,7 @@ async def test_what_is_refused_is_counted_by_reason(stores: Stores, tmp_path: Pa
 
 
 async def test_the_rules_of_the_place_are_asked_again_at_the_export(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await stores.say(ADA, "hello", "hi")
     refused = await export_rows(stores.database, tmp_path / "never", never)
     assert (refused.rows, refused.refused) == (0, {"the rules of its platform or place forbid it": 1})
@@ -200,7 +201,7 @@ async def test_the_rules_of_the_place_are_asked_again_at_the_export(stores: Stor
 
 
 async def test_a_fixed_reply_is_never_exported(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     job = await stores.jobs.accept(ADA, MessageKind.CHAT, "you are stupid")
     await stores.jobs.start(job.job_id)
     await stores.jobs.complete(job.job_id, "Let us be kind.", replace(RECORD, source=QuoteSource.RULE))
@@ -209,7 +210,7 @@ async def test_a_fixed_reply_is_never_exported(stores: Stores, tmp_path: Path) -
 
 
 async def test_corrections_and_weak_votes_are_exported_with_their_source(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     reply = await stores.say(ADA, "hello", "hi")
     await stores.feedback.correct(ADA, reply, "hello there", as_option=True)
     await stores.feedback.correct(ADA, reply, "good morning", as_option=True)
@@ -223,7 +224,7 @@ async def test_corrections_and_weak_votes_are_exported_with_their_source(stores:
 
 async def test_exports_that_hold_something_of_forgotten_people_are_named(stores: Stores, tmp_path: Path) -> None:
     for person in (ADA, BOB):
-        await stores.consents.record(person.platform, person.user_id, "v1", True)
+        await stores.consents.record(person.platform, person.user_id, TERMS_VERSION, True)
     reply = await stores.say(ADA, "hello", "hi")
     await stores.say(ADA, "more", "and more")
     first = await export_rows(stores.database, tmp_path / "first", anywhere)
@@ -251,7 +252,7 @@ async def compare(stores: Stores, key: ConversationKey, asked: str) -> int:
 async def test_a_comparison_is_exported_with_the_last_word_of_each_person_who_agrees(
     stores: Stores, tmp_path: Path
 ) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     reply, unsaid = await compare(stores, ADA, "tea"), await compare(stores, ADA, "rain")
     for preferred in (Preferred.LEFT, Preferred.RIGHT):
         await stores.feedback.prefer(ADA, reply, preferred)
@@ -281,7 +282,7 @@ async def test_a_forgotten_comparison_leaves_no_text_and_no_preference(stores: S
 
 
 async def test_an_export_that_cannot_be_written_is_not_on_record(stores: Stores, tmp_path: Path) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await stores.say(ADA, "hello", "hi")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError):

@@ -62,6 +62,9 @@ class FakeOutlet:
     def creates_once(self, address: Address) -> bool:
         return self.remembers_nonces
 
+    def small_print(self, paragraph: str) -> str:
+        return f"({paragraph})"
+
     def drafts(self, address: Address) -> bool:
         return self.has_drafts
 

@@ -26,9 +26,6 @@ class FakeRecords:
     async def taken_events(self, platform: Platform, event_ids: Sequence[str]) -> Collection[str]:
         return self.taken.intersection(event_ids)
 
-    async def drop_old_events(self) -> None:
-        return None
-
     async def places(self, platform: Platform, since: datetime) -> Sequence[Place]:
         return []
 

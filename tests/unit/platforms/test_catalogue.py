@@ -94,9 +94,22 @@ def test_people_are_spoken_to_in_their_language_where_the_bot_knows_it(
 
 
 def test_counts_are_said_as_people_say_them() -> None:
-    counts = {"replies": 2, "votes": 0, "corrections": 1}
+    counts = {"replies": 2, "votes": 0, "corrections": 1, "favorites": 0, "preferences": 0, "exports": 0}
     said = Texts(ENGLISH)("mydata", messages=1, consents="no", **counts)
-    assert "1 message, 2 replies, votes on 0 replies, 1 correction" in said
+    assert said.endswith("1 message, 2 replies, votes on 0 replies, 1 correction. You did not agree to training.")
+    counts |= {"favorites": 1, "preferences": 2, "exports": 1}
+    said = Texts(ENGLISH)("mydata", messages=1, consents="yes", **counts)
+    assert "1 correction, 1 favourite, 2 comparisons. You agreed" in said
+    assert said.endswith("may train a model. 1 export for training holds something of yours.")
+
+
+@pytest.mark.parametrize("language", languages())
+def test_how_long_things_are_kept_is_said_where_they_are_not_kept_for_ever(language: str) -> None:
+    def privacy(days: int) -> str:
+        return Texts(language)("privacy", platform="Telegram", encrypted="no", training="", days=days)
+
+    assert "365" in privacy(365) and "  " not in privacy(0)
+    assert len({privacy(0), privacy(1), privacy(2)}) == 3
 
 
 def test_a_sentence_that_nobody_wrote_is_a_mistake_of_the_program() -> None:

@@ -10,44 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import JobState, Platform, Role, Style
-from bot.chat.ports import DataOverview, ForgetReport, Place
+from bot.chat.ports import Place
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import InputError
 from bot.platforms.access import AccessLists
 from bot.platforms.commands import IN_CHATS, Action, Command, parse
-from bot.platforms.errands import TERMS_VERSION, Outcome, PrivacyFacts
+from bot.platforms.errands import Outcome
 from bot.platforms.front_desk import DeskSettings, FrontDesk, Records
 from bot.platforms.incoming import Incoming
+from bot.platforms.rights import PrivacyFacts
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
+from tests.fakes import MODEL, FakeGenerator, FakePeople, FakeStore, Script, Stall, fixed_words, says
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet
 from tests.unit.platforms.records import FakeRecords
 
 EVERYBODY = AccessLists(operators=("root",))
-SOME_DATA = DataOverview(2, 2, 1, 0, None, False)
-
-
-@dataclass(slots=True)
-class FakePeople:
-    """The port PersonalData about one person."""
-
-    known: DataOverview = SOME_DATA
-    consents: list[tuple[str, str, bool]] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
-
-    async def overview(self, platform: Platform, user_id: str) -> DataOverview:
-        return self.known
-
-    async def everything(self, platform: Platform, user_id: str) -> Mapping[str, object]:
-        return {"user_id": user_id, "messages": ["hello"]}
-
-    async def record_consent(self, platform: Platform, user_id: str, version: str, granted: bool) -> None:
-        self.consents.append((user_id, version, granted))
-
-    async def forget(self, platform: Platform, user_id: str) -> ForgetReport:
-        self.forgotten.append(user_id)
-        return ForgetReport(messages=4, feedback=1)
 
 
 @dataclass(slots=True)

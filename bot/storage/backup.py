@@ -1,0 +1,62 @@
+"""Copies of the database in a folder, the newest few kept; knows nothing of what is in it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.errors import InputError, StorageError
+from bot.storage.column_types import utc_now
+from bot.storage.database import Database
+
+_NAME, _TIME = "quotesmith-{}.db", "%Y%m%dT%H%M%S%fZ"
+_PATTERN = "quotesmith-????????T????????????Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """The new copy, its size, and the older ones that it took the place of."""
+
+    path: Path
+    size_bytes: int
+    removed: Sequence[Path]
+
+
+async def back_up(database: Database, folder: Path, keep: int) -> Backup:
+    """Write a copy of one state of the database into the folder, and remove all but the newest `keep` copies there.
+
+    The bot may run meanwhile. The copy is one file, for its owner alone, encrypted where the database is; it holds no
+    trace of what was erased before. Raises InputError when the folder cannot be written, and StorageError.
+    """
+    path = folder / _NAME.format(utc_now().strftime(_TIME))
+    unfinished = path.with_suffix(".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            await database.copy_to(unfinished)
+            _check(unfinished)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        removed = sorted(folder.glob(f"{_PATTERN}.db"))[:-keep]
+        for old in [*removed, *folder.glob(f"{_PATTERN}.part")]:  # parts are of copies that were cut off
+            old.unlink()
+    except OSError as error:
+        raise InputError(f"The backup cannot be written to {folder}: {error.strerror or error}.") from error
+    return Backup(path, path.stat().st_size, removed)
+
+
+def _check(copy: Path) -> None:
+    """A backup that cannot be read must not take the place of one that can."""
+    try:
+        with closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check").fetchone()
+    except sqlite3.Error as error:
+        raise StorageError(f"The backup cannot be read back ({error}); the earlier ones are kept.") from error
+    if found != "ok":
+        raise StorageError("The backup is damaged, as the database may be; the earlier ones are kept.")
