@@ -22,6 +22,7 @@ from model_pipeline.runs import RECIPE_FILE, SMOKE_FOLDER, Run, Stage, check_run
 from model_pipeline.training_environment import check_environment
 
 GATE_CODES = {"promote": 0, "refuse": 3, "too few": 4}  # 1 is an error and 2 a wrong option
+LOOP_CODES = {"canary": 0, "refused": 3, "too few": 4, "busy": 4}
 INTERRUPTED = 130  # what a shell gives a command that Ctrl-C ended
 HELP = "From data to a GGUF model that the bot serves. A run is a folder; a stage that is finished is not run again."
 
@@ -159,6 +160,30 @@ def review(
         reviewing.apply(folder, Report())
     else:
         reviewing.review(folder, sys.stdin.readline, checked_by(folder), Report())
+
+
+@app.command()
+def loop(
+    bot: Annotated[Path, typer.Option(help="The folder that the bot runs in, with its config.toml.")] = Path(),
+    recipe: Annotated[str, typer.Option(help="A recipe with a section [prefer].")] = "starter-votes",
+    out: Annotated[Path | None, typer.Option(help="The folder of one turn.")] = None,
+    loops: Annotated[Path, typer.Option(help="Where turns lie; one that has not ended goes on.")] = Path("loops"),
+    share: Annotated[str, typer.Option(help="How many of the people try a new model out, from 1% to 50%.")] = "20%",
+    least_people: Annotated[int, typer.Option(min=1, help="Who must have said something before that is decided.")] = 10,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Such as prefer.epochs=1; may be repeated.")] = None,
+) -> None:
+    """From votes to a model that people try out: export, curate, prefer, gate, add and canary, fit for a nightly timer.
+
+    Ends with 0 (a model is being tried out), 3 (the gate refused it) or 4 (too few votes, or another model is being
+    tried out).
+    """
+    chosen = read_recipe(recipe, set_ or [])
+    check_environment()
+    from model_pipeline.looping.loop import Wanted, run_loop  # late: it reads what other stages load
+    from model_pipeline.looping.record import next_folder
+
+    ending = run_loop(Wanted(chosen, bot, out or next_folder(loops), share, least_people), Report())
+    raise typer.Exit(LOOP_CODES[ending])
 
 
 def _stage_command(stage: Stage, about: str) -> None:

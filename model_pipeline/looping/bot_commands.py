@@ -1,0 +1,47 @@
+"""Runs `quotesmith` in the bot's folder, with the settings that the bot itself has there; knows no step."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from model_pipeline.errors import InputInvalid
+
+LIMIT_S = 600
+
+
+class BotCommands:
+    """The commands of the bot whose settings lie in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputInvalid(f"{folder} is not a folder; give the one that the bot runs in.")
+        self.folder = folder
+
+    def run(self, *arguments: str) -> dict[str, Any]:
+        """What the command prints as JSON. Raises `InputInvalid` with the bot's own sentence where it fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", *arguments, "--json"],
+            cwd=self.folder,
+            env=_environment(),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=LIMIT_S,
+        )
+        lines = done.stdout.strip().splitlines()
+        if done.returncode != 0 or not lines:
+            said = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1].removeprefix("quotesmith: ")
+            raise InputInvalid(f"quotesmith {' '.join(arguments[:2])} failed: {said.rstrip('.')}.")
+        return dict(json.loads(lines[-1]))
+
+
+def _environment() -> dict[str, str]:
+    """This process's; the bot is looked for beside this package too, for it runs in a folder of its own."""
+    beside = [str(Path(str(files("model_pipeline"))).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(beside)}

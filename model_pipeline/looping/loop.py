@@ -1,0 +1,234 @@
+"""The command loop, read top to bottom: export, curate, prefer, gate, add, canary; each once, and a page of all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from model_pipeline.errors import InputInvalid
+from model_pipeline.looping.bot_commands import BotCommands
+from model_pipeline.looping.page import PAGE_FILE, write_page
+from model_pipeline.looping.record import Done, Ending, Step, Turn, open_turn, turn_before
+from model_pipeline.recipe import Family, Prefer, Recipe
+from model_pipeline.report import Report
+from model_pipeline.runs import Stage, create_run
+
+STAGES = (Stage.DEQUANTIZE, Stage.PREPARE, Stage.PREFER, Stage.MERGE, Stage.EXPORT_GGUF, Stage.QUANTIZE)
+SETS = ("sft", "kto", "dpo")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a turn is asked to do: by which recipe, in which folder the bot runs, and how the model is tried out."""
+
+    recipe: Recipe
+    bot: Path
+    out: Path
+    share: str = "20%"
+    least_people: int = 10
+
+
+class _Ended(Exception):
+    """The turn is over before its last step; the text is the sentence that says why."""
+
+    def __init__(self, ending: Ending, said: str) -> None:
+        super().__init__(said)
+        self.ending = ending
+
+
+def run_loop(wanted: Wanted, report: Report) -> Ending:
+    """Go through the steps that are not done, and write the page after each. Raises `PipelineError`."""
+    preferred(wanted.recipe)
+    turn = open_turn(wanted.out)
+    with _locked(wanted.out):
+        if turn.ending is not Ending.OPEN:
+            report.say(f"This turn has ended before: {turn.said}")
+            return turn.ending
+        bot = BotCommands(wanted.bot)
+        try:
+            _begin(turn, bot)
+            for step in Step:
+                _go_through(step, turn, wanted, bot, report)
+            turn.ending, turn.said = Ending.CANARY, turn.steps[-1].said
+        except _Ended as end:
+            turn.ending, turn.said = end.ending, str(end)
+            report.say(turn.said)
+            if end.ending is Ending.BUSY:  # nothing was begun
+                return end.ending
+        turn.save()
+        write_page(turn)
+    report.say(f"{turn.folder / PAGE_FILE}")
+    return turn.ending
+
+
+def preferred(recipe: Recipe) -> Prefer:
+    """The section that the loop cannot do without. Raises `InputInvalid`."""
+    if recipe.prefer is None:
+        raise InputInvalid(
+            f"The recipe {recipe.name} has no section [prefer], so there is nothing to learn from votes."
+        )
+    return recipe.prefer
+
+
+def _begin(turn: Turn, bot: BotCommands) -> None:
+    """Remember what is served, for the whole turn compares with that. Raises `_Ended` while a model is tried out."""
+    status = bot.run("model", "status")
+    canary = status["canary"] or {}
+    if canary.get("state") == "running" and turn.done(Step.CANARY) is None and canary["name"] != turn.name:
+        raise _Ended(
+            Ending.BUSY,
+            f"{canary['name']} is still being tried out: the next turn begins when that has ended "
+            "(`quotesmith model status`).",
+        )
+    if not turn.against:
+        served = bot.run("model", "show", status["active"])
+        turn.against, turn.against_sha256 = status["active"], served["sha256"]
+        turn.against_folder = str(Path(served["path"]).parent)
+        turn.save()
+
+
+def _go_through(step: Step, turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> None:
+    """The step, unless it is done."""
+    if found := turn.done(step):
+        report.say(f"{step}: done before. {found.said}")
+        return
+    report.say(f"{step}:")
+    began = time.monotonic()
+    said, figures = _WORK[step](turn, wanted, bot, report)
+    turn.steps.append(Done(step, said, round(time.monotonic() - began, 1), dict(figures)))
+    turn.save()
+    write_page(turn)
+    report.say(said)
+
+
+# -- the steps: each says in a sentence what it came to, and in figures ------------------------------------------------
+
+_Said = tuple[str, Mapping[str, Any]]
+
+
+def _export(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    out = turn.folder.resolve() / "export"
+    if (out / "manifest.json").is_file():  # a turn that was cut off between the folder and its record
+        content = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    else:
+        content = bot.run("data", "export", "--out", str(out))
+    figures = {key: content[key] for key in ("rows", "pairs", "people", "refused")}
+    if not content["rows"] and not content["pairs"]:
+        raise _Ended(Ending.TOO_FEW, "Nothing may be trained on yet: nobody who agreed to it has said anything.")
+    said = (
+        f"{content['rows']:,} replies and {content['pairs']:,} comparisons of {content['people']:,} people who agreed."
+    )
+    return said, figures
+
+
+def _curate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    from model_pipeline.curation.curate import curate  # late: it loads presidio and scikit-learn
+
+    out = turn.folder / "curated"
+    if not (out / "manifest.json").is_file():
+        curate(turn.folder / "export", out, wanted.recipe.curate, report)
+    rows = {name: _lines(out / name / "train.jsonl") for name in SETS}
+    held_out = {name: _lines(out / name / "test.jsonl") for name in SETS}
+    dropped = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["dropped"]
+    least = preferred(wanted.recipe).least_rows
+    if max(rows[str(method)] for method in preferred(wanted.recipe).methods) < least:
+        found = ", ".join(f"{count} for {name}" for name, count in rows.items())
+        raise _Ended(Ending.TOO_FEW, f"Too few votes to learn from: {found}; the recipe wants {least} at least.")
+    before = turn_before(turn.folder)
+    same = before.done(Step.CURATE) if before else None
+    if before and same and same.figures["train"] == rows and same.figures["held_out"] == held_out:
+        raise _Ended(Ending.TOO_FEW, f"Nobody has said anything new since the turn of {before.began[:10]}.")
+    kept = sum(rows.values())
+    said = f"{kept:,} rows to learn from and {sum(held_out.values()):,} held out; {sum(dropped.values()):,} dropped."
+    return said, {"train": rows, "held_out": held_out, "dropped": dropped}
+
+
+def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    run = create_run(turn.folder / "run", _recipe_of(turn, wanted.recipe))
+    with run.locked():
+        for stage in STAGES:
+            if stage in run.stages and not run.is_finished(stage):
+                report.say(f"{stage}:")
+                name = stage.replace("-", "_")
+                getattr(import_module(f"model_pipeline.stages.{name}"), name)(run, report)
+    figures = run.figures(Stage.PREFER)
+    learned = [f"{method.upper()} on {each['train_rows']:,} rows" for method, each in figures["methods"].items()]
+    return f"The model learned by {' and '.join(learned)}.", figures
+
+
+def _gate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    from model_pipeline.gating.gate import run_gate  # late: it loads scipy and llama.cpp
+
+    out = turn.folder / "gate"
+    model, old = turn.folder / "run" / "model", Path(turn.against_folder)
+    verdict = run_gate(model, old, turn.folder / "curated", out, wanted.recipe.gate, report)
+    found = json.loads((out / "gate.json").read_text(encoding="utf-8"))
+    said = f"The gate says {verdict}: {' '.join(found['reasons'])}"
+    if verdict != "promote":
+        ending = Ending.TOO_FEW if verdict == "too few" else Ending.REFUSED
+        turn.steps.append(Done(Step.GATE, said, 0.0, found))
+        raise _Ended(ending, said)
+    return said, found
+
+
+def _add(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    name = f"{wanted.recipe.name}-{datetime.fromisoformat(turn.began):%Y%m%d-%H%M}"
+    added = bot.run("model", "add", str((turn.folder / "run" / "model").resolve()), "--name", name)
+    turn.name = added["name"]
+    return f"The bot has the model {turn.name}.", {"name": turn.name, "sha256": added["sha256"]}
+
+
+def _canary(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    status = bot.run("model", "status")
+    begun = status["canary"] or {}
+    if begun.get("name") != turn.name:
+        options = ("--share", wanted.share, "--least-people", str(wanted.least_people))
+        begun = bot.run("model", "canary", turn.name, *options)
+    said = f"{turn.name} answers {begun['share']:.0%} of the people beside {begun['against']}; their votes decide."
+    return said, {key: begun[key] for key in ("name", "against", "share", "begun_at")}
+
+
+_WORK: Mapping[Step, Callable[[Turn, Wanted, BotCommands, Report], _Said]] = {
+    Step.EXPORT: _export,
+    Step.CURATE: _curate,
+    Step.PREFER: _prefer,
+    Step.GATE: _gate,
+    Step.ADD: _add,
+    Step.CANARY: _canary,
+}
+
+
+def _recipe_of(turn: Turn, recipe: Recipe) -> Recipe:
+    """The recipe with this turn's votes, on the model that is served; one of another family starts where it says."""
+    prefer = preferred(recipe).model_copy(update={"data": str((turn.folder / "curated").resolve())})
+    base = recipe.base
+    if base.family is Family.SERVED:
+        base = base.model_copy(update={"model": turn.against_folder})
+    return recipe.model_copy(update={"prefer": prefer, "base": base})
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep every other process from working on this turn. Raises `InputInvalid` if one does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise InputInvalid(f"Another process works on {folder}; wait, or name another folder with --out.") from error
+    except OSError as error:
+        raise InputInvalid(f"{folder} cannot be written: {error.strerror or error}.") from error
