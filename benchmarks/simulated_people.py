@@ -124,36 +124,30 @@ class TelegramVisitor:
         return str(self._person.id)
 
     async def consent(self) -> None:
-        await self._answer("/consent on")
+        await self._answer("/consent on", "")
 
     async def quote(self, keyword: str) -> tuple[str, Post]:
-        post = await self._answer(f"/quote {keyword}")
+        post = await self._answer(f"/quote {keyword}", GOOD)
         return _first_line(post["text"]), post
 
     async def compare(self, keyword: str) -> tuple[str, str, Post]:
-        post = await self._answer(f"/compare {keyword}")
+        post = await self._answer(f"/compare {keyword}", LEFT)
         return *_sides(post["text"]), post
 
     async def press(self, post: Post, label: str) -> None:
         query = self._server.press(self._person, post, label)
         await self._server.until(lambda: query in self._server.callback_answers)
 
-    async def _answer(self, text: str) -> Post:
-        """The next message of the bot that is finished."""
-        before = len(self._finished())
+    async def _answer(self, text: str, label: str) -> Post:
+        """The next finished message of the bot with such a button; what it asks after a bad vote comes in between."""
+        before = len(self._finished(label))
         self._server.say(self._person, self._chat, text)
-        await self._server.until(lambda: len(self._finished()) > before)
-        return self._finished()[before]
+        await self._server.until(lambda: len(self._finished(label)) > before)
+        return self._finished(label)[before]
 
-    def _finished(self) -> list[Post]:
-        return [post for post in self._server.from_bot(self._chat) if self._is_finished(post)]
-
-    @staticmethod
-    def _is_finished(post: Post) -> bool:
-        rows = post.get("reply_markup", {}).get("inline_keyboard", [])
-        return post.get("text") != "…" and not any(
-            button["callback_data"].startswith("stop:") for row in rows for button in row
-        )
+    def _finished(self, label: str) -> list[Post]:
+        """Quotes keep their buttons, whatever is pressed."""
+        return [post for post in self._server.from_bot(self._chat) if not label or label in _labels(post)]
 
 
 class DiscordVisitor:
@@ -193,6 +187,12 @@ class DiscordVisitor:
             return {} if any(each.startswith("stop:") for each in pressable) else shown
 
         return await self._server.until(finished)
+
+
+def _labels(post: Post) -> list[str]:
+    """The labels under a message on Telegram."""
+    rows = post.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button["text"] for row in rows for button in row]
 
 
 def _first_line(text: str) -> str:
