@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import ConversationKey, MessageKind, Vote, VoteSource
 from bot.storage.export import export_rows
 from model_pipeline.curation.curate import curate
@@ -34,7 +35,7 @@ async def curated(stores: Stores, where: Path) -> Curated:  # noqa: F811
 
 async def test_secrets_and_people_without_consent_are_nowhere(stores: Stores, tmp_path: Path) -> None:  # noqa: F811
     for key in (ADA, BOB):
-        await stores.consents.record(key.platform, key.user_id, "v1", True)
+        await stores.consents.record(key.platform, key.user_id, TERMS_VERSION, True)
     for secret in SECRETS:
         asked = await stores.say(ADA, f"my secret is {secret} ok", "Then keep it well.")
         told = await stores.say(BOB, "say something", f"I was told {secret} once.")
@@ -75,7 +76,7 @@ async def test_the_last_word_of_a_person_is_what_is_learned(
     said: tuple[Vote, ...],
     label: bool | None,
 ) -> None:
-    await stores.consents.record(ADA.platform, ADA.user_id, "v1", True)
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     reply = await stores.say(ADA, "tea", "A kettle sings of leaving.", MessageKind.QUOTE)
     for vote, source in zip(said, (VoteSource.BUTTON, VoteSource.REACTION) * 2, strict=False):
         await stores.feedback.add_vote(ADA, reply, vote, source)
