@@ -17,10 +17,10 @@ from rich.text import Text
 
 from model_pipeline.curation.apply_review import apply_review
 from model_pipeline.curation.curated_folder import read_manifest, read_sets
-from model_pipeline.curation.decisions import Choice, Decision, Decisions
+from model_pipeline.curation.decisions import REVIEW_FILE, Choice, Decision, Decisions
 from model_pipeline.curation.quality import NO_DIFFERENCE
 from model_pipeline.data.texts import normalised
-from model_pipeline.errors import InputInvalid
+from model_pipeline.errors import InputInvalid, Interrupted
 from model_pipeline.report import Report
 
 Json = dict[str, Any]
@@ -34,15 +34,18 @@ _NEW_TEXT = "The new text, in one line, with \\n for a new line; an empty one le
 
 
 def review(folder: Path, read_line: ReadLine, check: CheckText, report: Report) -> None:
-    """Go through the queue, then write the decisions into the sets. Raises `InputInvalid`."""
+    """Go through the queue, then write the decisions into the sets. Raises `InputInvalid` and `Interrupted`."""
     with _alone(folder):
         read_manifest(folder)
         decisions = Decisions.read(folder)
         lines = [line for part in read_sets(folder).values() for line in part]
         queue = [line for line in lines if decisions.on(line["id"]) is None]
         report.say(f"{len(queue):,} of {len(lines):,} lines are not decided yet.")
-        for decision in _asked(queue, read_line, check, report):
-            decisions.add(decision)
+        try:
+            for decision in _asked(queue, read_line, check, report):
+                decisions.add(decision)
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"Stopped; {REVIEW_FILE} holds what was decided, and --apply writes it.") from error
         _apply(folder, report)
 
 

@@ -44,7 +44,7 @@ def decide(words: Sequence[Word], weights: Sequence[float], margin: float) -> Ve
     return Verdict(
         value=value,
         person=leader.person,
-        weight=weight * (won - second) / total,
+        weight=weight * min((won - second) / total, 1.0),  # rounding must not make it heavier
         sources=tuple(sorted({word.source for word, _ in winners})),
         people=len({word.person for word, _ in winners}),
     )

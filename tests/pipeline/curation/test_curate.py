@@ -222,3 +222,21 @@ def test_the_same_export_gives_the_same_sets(tmp_path: Path) -> None:
         export.quote(f"word{number}", f"Number {number} is a friend.", export.vote(f"p{number}", 1))
     one, other = curated(export, tmp_path / "one"), curated(export, tmp_path / "other")
     assert one.manifest["files"] == other.manifest["files"]
+
+
+def test_what_trains_and_what_gates_read_what_is_written(tmp_path: Path) -> None:
+    export = SmallExport()
+    for person in ("ada", "bob", "cid", "dan"):
+        export.quote("tea", f"Tea is {person}'s weather.", export.vote(person, 1))
+        export.quote("rain", "Bad rain.", corrections=[(person, f"Rain knocks for {person} twice and waits outside.")])
+        export.chat("hello there", f"Hello {person}, sit down.", votes=[export.vote(person, -1)])
+    found = curated(export, tmp_path, near_duplicate=1)
+    trained = read_curated(found.folder)
+    for name in ("sft", "kto", "dpo"):
+        for split in ("train", "validation", "test"):
+            written = found.split(name, split)
+            read = trained.opinions(name, split)
+            assert [(one.id, one.weight, one.keyword) for one in read] == [
+                (line["id"], line["weight"], line["keyword"]) for line in written
+            ]
+    read_folder(found.folder)

@@ -58,6 +58,10 @@ def test_a_recipe_begins_with_the_command_that_runs_it(name: str, tmp_path: Path
         (["merge", "nowhere"], "nowhere holds no run; quotesmith-pipeline run RECIPE --out nowhere begins one."),
         (["compare", "nowhere", "nowhere"], "nowhere holds no run"),
         (["publish", "nowhere", "--dry-run"], "nowhere holds no run"),
+        (["curate", "nowhere", "--set", "curate.margin=2"], "curate.margin input should be less than 1"),
+        (["curate", "nowhere", "--set", "curate.sources=['gut']"], "input should be 'command', 'button', 'reaction'"),
+        (["curate", "nowhere", "--set", "curate.full_votes_a_person=500"], "most_votes_a_person is at least"),
+        (["curate", "nowhere", "--recipe", "nothing"], "There is no recipe 'nothing'"),
     ],
 )
 def test_wrong_input_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
