@@ -34,6 +34,10 @@ class Candidate:
         """As its manifest calls it."""
         return str(self.manifest.get("name", self.folder.name))
 
+    def context_within(self, tokens: int) -> int:
+        """So many tokens, or the model's own context where that is shorter."""
+        return min(tokens, int(self.manifest.get("context_tokens") or tokens))
+
     @property
     def served(self) -> str:
         """A hash of everything that its answers depend on: the files, the prompt and the sampling."""

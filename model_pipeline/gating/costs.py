@@ -16,10 +16,20 @@ from model_pipeline.gating.settings import Gate
 from model_pipeline.gating.verdicts import Judged, at_most, not_worse, too_few
 
 P50 = FigureText(
-    "latency_p50_ratio", "Wait, half within", "To the old model's, asked by turns.", Better.LOWER, 2, is_ratio=True
+    "latency_p50_ratio",
+    "Wait, half within",
+    "Seconds for a quote, asked of both by turns; the limit is of their ratio.",
+    Better.LOWER,
+    2,
+    is_ratio=True,
 )
 P95 = FigureText(
-    "latency_p95_ratio", "Wait, 95% within", "To the old model's, asked by turns.", Better.LOWER, 2, is_ratio=True
+    "latency_p95_ratio",
+    "Wait, 95% within",
+    "Seconds for a quote, asked of both by turns; the limit is of their ratio.",
+    Better.LOWER,
+    2,
+    is_ratio=True,
 )
 WAIT = FigureText("latency_p95_s", "Wait in seconds", "95% of the quotes were there within.", Better.LOWER, 2)
 MEMORY = FigureText(

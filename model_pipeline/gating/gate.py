@@ -31,7 +31,7 @@ from model_pipeline.gating.likelihoods import (
     voted_texts,
     written_texts,
 )
-from model_pipeline.gating.page import HEAD, TOLD, table_rows, write_gate_pages
+from model_pipeline.gating.page import SHORT_HEAD, TOLD, short_rows, write_gate_pages
 from model_pipeline.gating.questions import chat_questions, grave_questions, quote_questions
 from model_pipeline.gating.reading import read_texts
 from model_pipeline.gating.served import safety_figure, served_figures
@@ -65,7 +65,7 @@ def run_gate(new: Path, old: Path, data: Path, out: Path, settings: Gate, report
         figures = list(_figures(compared, out, report))
         verdict, reasons = decide(figures)
         _write(out, compared, verdict, reasons, figures)
-    report.table(HEAD, table_rows(figures))
+    report.table(SHORT_HEAD, short_rows(figures))
     for reason in reasons:
         report.say(reason)
     report.say(f"{TOLD[verdict]}: {compared.new.name} against {compared.old.name}. {out / 'report.html'}")
@@ -93,7 +93,8 @@ def _read(compared: Compared, out: Path, report: Report) -> Iterator[Judged]:
     old, new, settings = compared.old, compared.new, compared.settings
     voted, written = voted_texts(compared.curated), written_texts(settings)
     before, after = (
-        read_texts(model, [*voted, *written], settings.context_tokens, out, report) for model in (old, new)
+        read_texts(model, [*voted, *written], model.context_within(settings.context_tokens), out, report)
+        for model in (old, new)
     )
     known, found = (dict(zip([*voted, *written], each.nats, strict=True)) for each in (before, after))
     yield from preference_figures(compared.curated, known, found, settings)

@@ -18,6 +18,7 @@ from model_pipeline.gating.verdicts import Judged, Verdict
 
 PLOT = "intervals.png"
 HEAD = ("Figure", "Old", "New", "Difference and interval", "Margin or limit", "n", "Verdict")
+SHORT_HEAD = ("Figure", "Old", "New", "Difference", "Verdict")
 TOLD = {
     Verdict.PROMOTE: "Promote",
     Verdict.REFUSE: "Refuse",
@@ -120,9 +121,10 @@ def write_gate_pages(
     (folder / "report.md").write_text(_markdown(page, drawn), encoding="utf-8")
 
 
-def table_rows(figures: Sequence[Judged]) -> list[tuple[str, ...]]:
-    """The cells under `HEAD`."""
-    return [_row(each).cells for each in figures]
+def short_rows(figures: Sequence[Judged]) -> list[tuple[str, ...]]:
+    """The cells under `SHORT_HEAD`, for a terminal."""
+    rows = [_row(each).cells for each in figures]
+    return [(title, old, new, interval, outcome) for title, old, new, interval, *_, outcome in rows]
 
 
 def _row(judged: Judged) -> Row:

@@ -77,11 +77,11 @@ def preference_margin(
     if not parts:
         raise InputInvalid("There is no pair to compare, and no kind of text with both good and bad votes.")
     estimate, spread = (float(each[0]) for each in _contrast(parts, np.ones((1, len(people)))))
-    if spread == 0:
-        return Difference(estimate, estimate, estimate, shown=False)
+    if not spread > 0:  # nothing changed, or one person alone preferred or rejected
+        return widened(Difference(estimate, estimate, estimate, shown=False))
     counts = np.random.default_rng(seed).multinomial(len(people), [1 / len(people)] * len(people), RESAMPLES)
     drawn, spreads = _contrast(parts, counts.astype(np.float64))
-    known = np.isfinite(drawn) & (spreads > 0)
+    known = np.isfinite(drawn) & np.isfinite(spreads) & (spreads > 0)
     if len(people) < least_differing(confidence) or known.sum() < LEAST_STUDENTIZED:
         return widened(Difference(estimate, estimate - spread, estimate + spread, shown=False))
     outside = (1 - confidence) / 2
@@ -168,21 +168,25 @@ def _ratio(sums: Floats, counts: Floats) -> tuple[Floats, Floats]:
 
 
 def _influence(sums: Floats, means: Floats, weights: Floats) -> Floats:
-    """How much one more of each person would move the mean, [draws, people]."""
-    residuals = sums[0] - means[:, None] * sums[1]
-    found: Floats = np.divide(residuals, weights[:, None], out=np.zeros_like(residuals), where=weights[:, None] > 0)
-    return found
+    """How far the mean would move without each person, [draws, people]; not a number where nothing would be left.
+
+    Dividing by all of the weight instead would call a mean sure that one person nearly is.
+    """
+    residuals, left = sums[0] - means[:, None] * sums[1], weights[:, None] - sums[1]
+    found: Floats = np.divide(residuals, left, out=np.full_like(residuals, np.nan), where=left > 1e-12)
+    return np.where(sums[1] > 0, found, 0.0)
 
 
 def _contrast(parts: Sequence[_Part], counts: Floats) -> tuple[Floats, Floats]:
-    """For each draw the contrast of all parts and its standard error over people."""
+    """For each draw the contrast of all parts, and its standard error by leaving out a person at a time."""
     found = [part.mean(counts) for part in parts]
     total = sum((weight for _, weight, _ in found), np.zeros(len(counts)))
     scale = np.divide(1, total, out=np.full_like(total, np.nan), where=total > 0)
     value = sum((mean * weight for mean, weight, _ in found), np.zeros(len(counts))) * scale
-    influence = sum((weight[:, None] * part for _, weight, part in found), np.zeros(counts.shape)) * scale[:, None]
+    weighed = (np.where(weight[:, None] > 0, weight[:, None] * part, 0.0) for _, weight, part in found)
+    influence = sum(weighed, np.zeros(counts.shape)) * scale[:, None]
     people = counts.shape[1]
-    return value, np.sqrt((counts * np.square(influence)).sum(axis=1) * people / max(1, people - 1))
+    return value, np.sqrt((counts * np.square(influence)).sum(axis=1) * (people - 1) / people)
 
 
 def _shares(pairs: Sequence[Pair], votes: Sequence[Vote], seed: int) -> tuple[float, Floats]:

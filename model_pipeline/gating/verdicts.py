@@ -106,7 +106,8 @@ def at_most(text: FigureText, n: int, values: tuple[float | None, float], limit:
 def none_wrong(text: FigureText, n: int, wrong: Sequence[str]) -> Judged:
     """Each of `n` checks holds; `wrong` names those that do not."""
     if not wrong:
-        return Judged(text, Outcome.PASSED, f"{text.title}: all {n} are right.", n, new=0.0, margin=0.0)
+        right = f"all {n} are right" if n > 1 else "as it must be"
+        return Judged(text, Outcome.PASSED, f"{text.title}: {right}.", n, new=0.0, margin=0.0)
     more = f", and {len(wrong) - SHOWN_WRONG} more" if len(wrong) > SHOWN_WRONG else ""
     sentence = f"{text.title}: {len(wrong)} of {n} wrong: {'; '.join(wrong[:SHOWN_WRONG])}{more}."
     return Judged(text, Outcome.FAILED, sentence, n, new=float(len(wrong)), margin=0.0)
@@ -124,6 +125,7 @@ def decide(figures: Sequence[Judged]) -> tuple[Verdict, list[str]]:
 
 
 def _change(text: FigureText, difference: Difference) -> str:
-    """ "-0.01 (-0.04 to 0.02)", with "times" for a ratio."""
+    """ "-0.01 (-0.04 to 0.02)", with "times" for a ratio, and with McNemar's p where there is one."""
     value, low, high = (number(each, text.decimals) for each in (difference.estimate, difference.low, difference.high))
-    return f"{value}{' times' if text.is_ratio else ''} ({low} to {high})"
+    tested = "" if difference.p_value is None else f"; McNemar's p {difference.p_value:.2g}"
+    return f"{value}{' times' if text.is_ratio else ''} ({low} to {high}{tested})"

@@ -61,9 +61,7 @@ def votes_of(
     """`each` votes of every person on quotes that no two of them share."""
     drawn = random.Random(seed)
     quotes = written_quotes(people * each, seed)
-    return [
-        vote(f"person-{number % people}", *quote, finds_good(*quote, drawn)) for number, quote in enumerate(quotes)
-    ]
+    return [vote(f"person-{number % people}", *quote, finds_good(*quote, drawn)) for number, quote in enumerate(quotes)]
 
 
 def curated_folder(folder: Path, sets: Mapping[str, Iterable[Mapping[str, Any]]]) -> Path:
