@@ -1,8 +1,8 @@
 """The note that everybody gets once with each version of the terms: what is stored, what trains, and their rights.
 
-It comes with the first reply, never before it and never in its place. Where nobody else sees the reply, it stands beneath
-it in small print, so that it arrives with it, over restarts too. Before others, the answer to a command is followed by
-a note that its person alone sees; where a platform cannot do that, one line stands beneath the reply.
+It comes with the first reply, never before it and never in its place. Where nobody else sees the reply, it stands
+beneath it in small print, so that it arrives with it, over restarts too. Before others, the answer to a command is
+followed by a note that its person alone sees; where a platform cannot do that, one line stands beneath the reply.
 """
 
 from __future__ import annotations

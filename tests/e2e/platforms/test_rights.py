@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,18 @@ async def test_on_discord_the_answer_to_a_command_is_followed_by_what_only_its_p
         reply, _, small = first["content"].rpartition("\n\n-# ")
         assert reply and small.startswith(NOTE_HERE) and "\n" not in small and server.ephemeral(bea) == []
         assert NOTE_HERE not in (await scene.mention(bea, channel, "and now?"))["content"]
+
+
+async def test_a_bot_that_starts_erases_what_was_kept_for_long_enough(tmp_path: Path) -> None:
+    async with telegram_fixtures.scene(tmp_path, retention__conversation_days="30") as town:
+        ada, chat = town.somebody()
+        assert "erased after 30 days" in (await town.answer(ada, chat, "/privacy"))["text"]
+        await town.answer(ada, chat, "an old word of mine")
+        await town.bot.stop()
+        with closing(sqlite3.connect(tmp_path / "data" / "quotesmith.db")) as database, database:
+            database.execute("UPDATE messages SET created_at = datetime(created_at, '-40 days')")
+        await town.bot.start()
+        await town.bot.stores("SELECT text FROM messages", [("",), ("",)])
 
 
 def note(platform: str, language: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from alembic import command
+from sqlalchemy import select
 
 from bot.chat.eligibility import TERMS_VERSION, may_be_trained_on
 from bot.chat.messages import (
@@ -24,12 +26,19 @@ from bot.chat.messages import (
 from bot.chat.ports import Comparison, GenerationRecord, Side
 from bot.models.lineage import models_of_export, runs_of_export
 from bot.models.store import ModelStore
+from bot.settings import RetentionSettings
 from bot.storage.backup import back_up
+from bot.storage.database import Database
+from bot.storage.engine import writing
 from bot.storage.export import export_rows
 from bot.storage.feedback import SqlFeedback
 from bot.storage.jobs import SqlJobLedger
 from bot.storage.lineage import stale_exports
-from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk
+from bot.storage.migration import configuration
+from bot.storage.people import People
+from bot.storage.retention import erase_expired
+from bot.storage.tables import Message
+from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk, stores_over, url_of
 from tests.unit.models.folders import model_folder
 
 
@@ -192,17 +201,37 @@ async def test_after_a_forget_nothing_is_left_but_the_names_of_what_was_made(
     assert runs_of_export(tmp_path / "runs", stale.name) == [tmp_path / "runs" / "night"]
 
 
-async def test_a_forget_leaves_no_secret_while_others_read(ruled: Stores, path: Path) -> None:
+async def test_what_a_reader_keeps_in_the_log_after_a_forget_goes_with_the_next_look(ruled: Stores, path: Path) -> None:
     ada = private("ada")
     await plant(ruled, ada)
-    async with ruled.database.read():
-        pass  # a connection that has read before, and may do so again at any moment
-    await ruled.people.forget(ada.platform, ada.user_id)
+    impatient = await Database.open(url_of(path), busy_timeout_ms=50)
+    async with ruled.database.read() as session:  # of another program, such as an export, which sees what was there
+        before = await session.scalar(select(Message.text).where(Message.text != ""))
+        await People(impatient).forget(ada.platform, ada.user_id)
+        assert before is not None and Secrets("ada").found_in(on_disk(path))
+    await erase_expired(impatient, RetentionSettings())
+    await impatient.close()
     assert Secrets("ada").found_in(on_disk(path)) == []
 
 
+async def test_what_was_forgotten_before_exports_remembered_it_is_still_named(path: Path, tmp_path: Path) -> None:
+    database = await Database.open(url_of(path))
+    stores, ada = stores_over(database), private("ada")
+    await agree(stores, ada)
+    await stores.say(ada, "hello", "hi")
+    export = await export_rows(database, tmp_path / "out", may_be_trained_on)
+    async with writing(database._engine).begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "0004"))
+        await connection.exec_driver_sql("UPDATE people SET forgotten_at = '2026-01-01 00:00:00'")
+    await database.close()
+    again = await Database.open(url_of(path))
+    await stores_over(again).say(ada, "I am back", "welcome")
+    assert [one.name for one in await stale_exports(again)] == [export.name]
+    await again.close()
+
+
 def made_of(folder: Path, export: str) -> None:
-    """The embedded model, and beside it a model and a run of the pipeline that say that they were made of the export."""
+    """The embedded model; and a model and a run of the pipeline that say that they were made of the export."""
     model_folder(folder / "embedded")
     model_folder(folder / "models" / "learned", lineage={"exports": [export]})
     run = folder / "runs" / "night"

@@ -74,10 +74,10 @@ async def test_the_answer_to_a_command_that_all_see_is_followed_by_it() -> None:
     assert (reply, second) == ("Good morning.", "Good night.") and whispered.startswith("Just this once:")
 
 
-@pytest.mark.parametrize("where", ["private", "one_to_one"])
-async def test_beneath_an_answer_that_nobody_else_sees_it_stands_too(where: str) -> None:
+@pytest.mark.parametrize("address", [replace(COMMAND, private=True), replace(COMMAND, one_to_one=True)])
+async def test_beneath_an_answer_that_nobody_else_sees_it_stands_too(address: Address) -> None:
     b = bench(FakePeople(new_terms=FIRST), says("Good morning."))
-    await b.ask("hello", replace(COMMAND, **{where: True}))
+    await b.ask("hello", address)
     await b.until_quiet()
     (reply,) = b.outlet.texts()
     assert reply.startswith("Good morning.\n\n(Just this once:")
