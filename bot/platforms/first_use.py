@@ -1,8 +1,8 @@
 """The note that everybody gets once with each version of the terms: what is stored, what trains, and their rights.
 
-It comes with the first reply, never before it and never in its place. Where the answer to a command can be followed by
-something that nobody else sees, it is that; elsewhere it stands in small print beneath the reply, so that it arrives
-with it, over restarts too: in private a few sentences, before others one line.
+It comes with the first reply, never before it and never in its place. Where nobody else sees the reply, it stands
+beneath it in small print, so that it arrives with it, over restarts too. Before others, the answer to a command is
+followed by a note that its person alone sees; where a platform cannot do that, one line stands beneath the reply.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class FirstUse:
         """What stands beneath that reply: "" for nearly everybody, else a paragraph; the same whenever it is asked."""
         if _whispered(address):
             return ""
-        note = await self.note(key, reply_id, alone=address.private or address.one_to_one, texts=address.texts)
+        note = await self.note(key, reply_id, alone=_unseen(address), texts=address.texts)
         return f"\n\n{self._small_print(note)}" if note else ""
 
     async def after(self, key: ConversationKey, reply_id: int, address: Address, say: Whisper) -> None:
@@ -78,6 +78,11 @@ class FirstUse:
         return "note-words"
 
 
+def _unseen(address: Address) -> bool:
+    """Nobody but the person sees what is said there."""
+    return address.private or address.one_to_one
+
+
 def _whispered(address: Address) -> bool:
-    """The answer to a command or a button can be followed by what only its person sees."""
-    return bool(address.token)
+    """Others see the reply, but what follows the answer to a command or a button can be for its person alone."""
+    return bool(address.token) and not _unseen(address)

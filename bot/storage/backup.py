@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bot.storage.column_types import utc_now
 from bot.storage.database import Database
 
 _NAME, _TIME = "quotesmith-{}.db", "%Y%m%dT%H%M%S%fZ"
-_PATTERN = "quotesmith-????????T????????????Z"
+_COPIES, _CUT_OFF = (f"quotesmith-????????T????????????Z.{ending}" for ending in ("db", "part"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,24 @@ async def back_up(database: Database, folder: Path, keep: int) -> Backup:
     trace of what was erased before. Raises InputError when the folder cannot be written, and StorageError.
     """
     path = folder / _NAME.format(utc_now().strftime(_TIME))
-    unfinished = path.with_suffix(".part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with _file_errors(folder):
+        unfinished = _begun(path)
         try:
             await database.copy_to(unfinished)
             _check(unfinished)
+            size_bytes = unfinished.stat().st_size
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
-        removed = sorted(folder.glob(f"{_PATTERN}.db"))[:-keep]
-        for old in [*removed, *folder.glob(f"{_PATTERN}.part")]:  # parts are of copies that were cut off
-            old.unlink()
-    except OSError as error:
-        raise InputError(f"The backup cannot be written to {folder}: {error.strerror or error}.") from error
-    return Backup(path, path.stat().st_size, removed)
+        return Backup(path, size_bytes, _remove_old(folder, keep))
+
+
+def _begun(path: Path) -> Path:
+    """The empty file that is to become the copy."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = path.with_suffix(".part")
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return unfinished
 
 
 def _check(copy: Path) -> None:
@@ -60,3 +62,19 @@ def _check(copy: Path) -> None:
         raise StorageError(f"The backup cannot be read back ({error}); the earlier ones are kept.") from error
     if found != "ok":
         raise StorageError("The backup is damaged, as the database may be; the earlier ones are kept.")
+
+
+def _remove_old(folder: Path, keep: int) -> Sequence[Path]:
+    """Copies that were cut off are removed too: they hold what people said just as well."""
+    old = sorted(folder.glob(_COPIES))[:-keep]
+    for one in [*old, *folder.glob(_CUT_OFF)]:
+        one.unlink()
+    return old
+
+
+@contextmanager
+def _file_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"The backup cannot be written to {folder}: {error.strerror or error}.") from error

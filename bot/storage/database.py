@@ -95,7 +95,10 @@ class Database:
             await within_no_transaction(self._engine, "VACUUM INTO ?", str(path))
 
     async def empty_log(self) -> None:
-        """Fold the write-ahead log into the file, so that erased text is not left in it; gives way to readers."""
+        """Fold the write-ahead log into the file, so that erased text is not left in it.
+
+        It gives way to whoever reads for longer than the busy timeout; `retention` does it again every day.
+        """
         async with self._turn:
             with translated():
                 await within_no_transaction(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -74,6 +74,35 @@ def test_an_export_of_nothing_says_so(run: Run, tmp_path: Path) -> None:
     assert again.returncode == 1 and "not empty" in again.stderr
 
 
+def test_backups_are_written_and_the_oldest_removed(run: Run, tmp_path: Path) -> None:
+    run("chat", "hello there")
+    for number in range(3):
+        done = run("data", "backup", "copies", "--keep", "2")
+        assert (
+            done.returncode == 0
+            and done.stdout.startswith("copies/quotesmith-")
+            and "holds the database" in done.stdout
+        )
+        assert ("took the place of 1 older" in done.stdout) is (number == 2)
+    made = json.loads(run("data", "backup", "copies", "--keep", "1", "--json").stdout)
+    assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "copies").iterdir()] == [made["path"]]
+    assert len(made["removed"]) == 2
+    restored = run("data", "stats", "--json", QUOTESMITH_DATABASE__URL=f"sqlite+aiosqlite:///{made['path']}")
+    assert json.loads(restored.stdout)["messages"] == 2
+    refused = run("data", "backup", "config.toml")
+    assert refused.returncode == 1 and "The backup cannot be written to config.toml" in refused.stderr
+
+
+def test_a_persons_rights_in_the_terminal(run: Run) -> None:
+    run("run", typed="/consent on\nmy secret is 4711\n")
+    shown = run("run", typed="/mydata show\n/mydata export\n").stdout
+    assert shown.startswith("Stored about you: 1 message, 1 reply") and '"text": "my secret is 4711"' in shown
+    assert json.loads(run("data", "export", "--out", "out", "--json").stdout)["rows"] == 1
+    assert run("run", typed="/forget me\n").stderr.startswith("Erased: 2 messages")
+    assert run("run", typed="/mydata show\n").stdout.startswith("Stored about you: 0 messages")
+    assert "1 rows of people who were forgotten since" in run("data", "lineage").stdout
+
+
 def test_doctor_finds_nothing_wrong(run: Run) -> None:
     done = run("doctor", "--json")
     report = json.loads(done.stdout)
@@ -158,7 +187,7 @@ def test_wrong_usage_ends_with_2(run: Run, arguments: list[str]) -> None:
         [],
         *[[name] for name in ("run", "quote", "chat", "model", "data", "doctor")],
         *[["model", name] for name in ("list", "show", "add", "pull", "use", "canary", "status", "rollback", "remove")],
-        *[["data", name] for name in ("stats", "export", "forget")],
+        *[["data", name] for name in ("stats", "export", "forget", "lineage", "backup")],
     ],
 )
 def test_every_command_has_help(run: Run, arguments: list[str]) -> None:

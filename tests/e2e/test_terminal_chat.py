@@ -6,6 +6,7 @@ import re
 import stat
 from pathlib import Path
 
+from tests.e2e.conftest import COMMAND
 from tests.e2e.terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal
 
 
@@ -25,6 +26,17 @@ def test_a_person_asks_chats_votes_and_leaves(terminal: Terminal) -> None:
     terminal.at_prompt(f"/quit{ENTER}")
     assert terminal.exit_code() == 0
     assert "Traceback" not in terminal.screen
+
+
+def test_what_is_stored_is_told_once(terminal: Terminal, environment: dict[str, str], tmp_path: Path) -> None:
+    terminal.at_prompt(f"/quote courage{ENTER}")
+    terminal.wait_for("/forget me erases it.")
+    terminal.at_prompt(CTRL_D)
+    assert terminal.exit_code() == 0
+    with Terminal([*COMMAND, "run"], environment, str(tmp_path)) as again:
+        again.at_prompt(f"/quote courage{ENTER}")
+        again.at_prompt(f"/privacy{ENTER}")
+        assert "Just this once" not in again.wait_for("/forget me erases it.")
 
 
 def test_the_up_arrow_brings_back_what_was_typed(terminal: Terminal, tmp_path: Path) -> None:

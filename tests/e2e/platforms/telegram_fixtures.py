@@ -52,6 +52,11 @@ def is_finished(message: Json) -> bool:
     return not held and message.get("text") != PLACEHOLDER
 
 
+def words(message: Json) -> str:
+    """The model's words in a message, without what new people are told beneath them."""
+    return str(message["text"]).partition("\n\nℹ️ ")[0]
+
+
 def is_reply(message: Json) -> bool:
     """The model's words, complete."""
     return is_finished(message) and any(button["callback_data"].startswith("good:") for button in _buttons(message))

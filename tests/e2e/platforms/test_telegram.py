@@ -26,6 +26,7 @@ from tests.e2e.platforms.telegram_fixtures import (
     labels,
     scene,
     served,
+    words,
     worker_slowed,
     worker_stopped,
 )
@@ -115,7 +116,7 @@ async def test_a_quote_in_private_comes_with_its_buttons(town: Scene) -> None:
     answer = await town.answer(ada, chat, "/quote courage")
     assert labels(answer) == [GOOD, BAD, AGAIN, KEEP, SHARE, COMPARE]
     await town.settled()
-    assert [message["text"] for message in town.server.from_bot(chat)] == town.stored_replies(chat)
+    assert [words(message) for message in town.server.from_bot(chat)] == town.stored_replies(chat)
     assert town.asked(ada) == [("quote", "courage", 0)]
 
 
@@ -131,7 +132,7 @@ async def test_a_quote_in_a_group_answers_who_asked(town: Scene) -> None:
 async def test_a_short_quote_is_one_short_sentence(town: Scene) -> None:
     ada, chat = town.somebody()
     answer = await town.answer(ada, chat, "/quote the sea #SHORT")
-    assert len(answer["text"]) < 90
+    assert len(words(answer)) < 90
     assert town.asked(ada) == [("quote", "the sea", 0)]
     assert town.bot.rows("SELECT style FROM jobs ORDER BY id DESC LIMIT 1") == [("short",)]
 
@@ -182,7 +183,7 @@ async def test_people_see_and_take_home_what_is_stored_about_them(town: Scene) -
     assert exported["caption"] == "Everything that is stored about you." and document.name == "quotesmith-data.json"
     everything = json.loads(document.content)
     assert everything["user_id"] == str(ada.id)
-    assert [said["text"] for said in everything["messages"]] == ["a word of mine", reply["text"]]
+    assert [said["text"] for said in everything["messages"]] == ["a word of mine", words(reply)]
 
 
 async def test_who_wants_to_be_forgotten_is(town: Scene) -> None:
@@ -352,7 +353,7 @@ async def test_a_better_wording_is_kept(town: Scene) -> None:
         "SELECT c.text, m.text FROM corrections c JOIN messages m ON m.id = message_id "
         "JOIN people p ON p.id = person_id WHERE platform_user_id = ?"
     )
-    assert town.bot.rows(kept, str(ada.id)) == [("Courage is a slow walk.", reply["text"])]
+    assert town.bot.rows(kept, str(ada.id)) == [("Courage is a slow walk.", words(reply))]
     assert town.asked(ada) == [("quote", "courage", 0)]
 
 
@@ -410,10 +411,10 @@ async def test_a_quote_is_kept_listed_and_shared(town: Scene) -> None:
     quote = await town.answer(ada, group, "/quote courage")
     assert await town.pressed(ada, quote, KEEP) == Texts("en")("kept")
     listed = await town.answer(ada, chat, "/favorites")
-    assert listed["text"] == f"Your favourite:\n⭐ {quote['text']}"
+    assert listed["text"] == f"Your favourite:\n⭐ {words(quote)}"
     assert await town.pressed(bob, quote, SHARE) == Texts("en")("shared")
     shared = (await town.said(group, 2))[-1]
-    assert shared["text"] == quote["text"] and labels(shared) == []
+    assert shared["text"] == words(quote) and labels(shared) == []
     assert await town.pressed(ada, quote, KEEP) == Texts("en")("kept-no-more")
 
 
@@ -472,7 +473,7 @@ async def test_a_private_reply_streams_as_a_draft_and_ends_as_one_message(town: 
         assert town.server.from_bot(chat) == []
     [reply] = await town.said(chat)
     await town.settled()
-    assert town.server.from_bot(chat) == [reply] and [reply["text"]] == town.stored_replies(chat)
+    assert town.server.from_bot(chat) == [reply] and [words(reply)] == town.stored_replies(chat)
     assert all(reply["text"].startswith(draft) for draft in drafts()) and len(set(drafts())) >= 2
 
 
@@ -492,7 +493,7 @@ async def test_a_group_reply_grows_in_its_message(town: Scene) -> None:
         await town.until(grown)
     [reply] = await town.said(group)
     await town.settled()
-    assert town.server.from_bot(group) == [reply] and [reply["text"]] == town.stored_replies(group)
+    assert town.server.from_bot(group) == [reply] and [words(reply)] == town.stored_replies(group)
     assert labels(reply) == [GOOD, BAD, AGAIN]
     assert all(reply["text"].startswith(partial) for partial in seen)
     assert not town.server.drafts or all(call.parameters["chat_id"] != group.id for call in town.server.drafts)
@@ -528,7 +529,7 @@ async def test_a_reply_of_any_length_comes_whole(town: Scene) -> None:
         town.server.say(ada, chat, text)
     await town.said(chat, 3)
     await town.settled()
-    assert sorted(message["text"] for message in town.server.from_bot(chat)) == sorted(town.stored_replies(chat))
+    assert sorted(words(message) for message in town.server.from_bot(chat)) == sorted(town.stored_replies(chat))
 
 
 @pytest.mark.parametrize("kind", SAMPLES)

@@ -25,6 +25,7 @@ from tests.e2e.platforms.telegram_fixtures import (
     labels,
     scene,
     settings_for,
+    words,
     worker_slowed,
     worker_stopped,
 )
@@ -67,7 +68,7 @@ async def the_reply(scene: Scene, chat: Chat, *leftovers: str) -> Json:
     [reply] = scene.replies(chat)
     others = [message["text"] for message in scene.server.from_bot(chat) if message != reply]
     assert set(others) <= set(leftovers), scene.server.state()
-    assert [reply["text"]] == scene.stored_replies(chat)
+    assert [words(reply)] == scene.stored_replies(chat)
     return reply
 
 
@@ -349,7 +350,7 @@ async def test_in_a_limited_group_of_ten_everybody_gets_their_reply_once(town: S
     assert any(call.status == 429 for call in town.server.calls if call.parameters.get("chat_id") == group.id)
     answered = [message["reply_to_message"]["message_id"] for message in town.server.from_bot(group)]
     assert sorted(answered) == asked and all(map(is_reply, town.server.from_bot(group)))
-    assert sorted(each["text"] for each in town.replies(group)) == sorted(town.stored_replies(group))
+    assert sorted(words(each) for each in town.replies(group)) == sorted(town.stored_replies(group))
 
 
 async def test_who_blocks_the_bot_meanwhile_costs_only_their_own_reply(town: Scene) -> None:
