@@ -50,7 +50,7 @@ def _row(number: int, keyword: str, kind: str, source: str) -> Row:
         "id": f"rows/{number}#{kind}",
         "kind": "quote",
         "keyword": keyword,
-        "messages": [{"role": "user", "content": keyword}],
+        "messages": [{"role": "user", "content": keyword or "hello there"}],
         "person": f"person {number}",
         "weight": 1.0,
         "sources": [source],

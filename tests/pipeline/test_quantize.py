@@ -193,11 +193,12 @@ def test_export_gguf_comes_first(tmp_path: Path) -> None:
 
 
 def test_the_base_is_named_without_a_path(tmp_path: Path) -> None:
+    def named(**sections: object) -> str:
+        return _base(Run(tmp_path, recipe(**sections)))
+
     (tmp_path / "my-base").mkdir()
-    assert _base(recipe()) == "some/base-1B"
-    assert _base(recipe(base={"family": "llama3", "model": str(tmp_path / "my-base")})) == "my-base"
-    assert _base(recipe(base={"family": "gpt2", "model": str(tmp_path / "my-base")}, smoke=True)) == (
-        "small stand-in for gpt2"
-    )
+    assert named() == "some/base-1B"
+    assert named(base={"family": "llama3", "model": str(tmp_path / "my-base")}) == "my-base"
+    assert named(base={"family": "gpt2", "model": str(tmp_path / "my-base")}, smoke=True) == "small stand-in for gpt2"
     scratch = {"base": {"family": "starter"}, "pretrain": {"corpora": [{"path": "train-rows"}]}}
-    assert _base(recipe(**scratch)) == "trained from scratch"
+    assert named(**scratch) == "trained from scratch"

@@ -76,7 +76,7 @@ def silent(text: str) -> None:
 
 def test_the_run_is_small(tmp_path: Path) -> None:
     small = smoke_recipe(recipe(), tmp_path, silent)
-    assert small.smoke
+    assert small.smoke and small.fine_tune
     assert (small.fine_tune.max_steps, small.fine_tune.evaluate_every) == (60, 20)
     assert (small.fine_tune.batch_size, small.fine_tune.accumulate) == (4, 4)
     assert (small.fine_tune.warmup, small.fine_tune.learning_rate) == (6, 2e-3)

@@ -18,6 +18,7 @@ NAMES = (
     "llama32-1b-finetome-r16",
     "llama32-3b-finetome",
     "starter",
+    "starter-votes",
     "tinyllama-alpaca-1k",
     "tinyllama-chat",
     "tinyllama-quotes",
@@ -45,7 +46,8 @@ def test_every_recipe_is_listed_with_what_it_is_about(tmp_path: Path) -> None:
 def test_a_recipe_begins_with_the_command_that_runs_it(name: str, tmp_path: Path) -> None:
     code, out, _ = typed("show", name, where=tmp_path)
     assert code == 0
-    assert out.splitlines()[0] == f"# quotesmith-pipeline run {name} --out runs/{name}"
+    needed = " --set prefer.data=curated" if name == "starter-votes" else ""
+    assert out.splitlines()[0] == f"# quotesmith-pipeline run {name} --out runs/{name}{needed}"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ OPINION = Opinion("rows/1#kto", "quote", "sea", (Message("user", "sea"),), ("The
 def test_each_set_gives_its_replies_and_its_opinion(tmp_path: Path) -> None:
     folder = write_curated(
         tmp_path,
-        sft=[sft_row(1, "sea", "Better.", kind="chat", keyword="")],
+        sft=[sft_row(1, "", "Better.", kind="chat")],
         kto=[kto_row(2, "sea", "Good.", True), kto_row(3, "sea", "Bad.", False, weight=0.5)],
         dpo=[dpo_row(4, "sea", "Good.", "Bad.")],
     )
