@@ -23,7 +23,7 @@ class BotCommands:
             raise InputInvalid(f"{folder} is not a folder; give the one that the bot runs in.")
         self.folder = folder
 
-    def run(self, *arguments: str) -> dict[str, Any]:
+    def run(self, *arguments: str) -> Any:
         """What the command prints as JSON. Raises `InputInvalid` with the bot's own sentence where it fails."""
         done = subprocess.run(
             [sys.executable, "-m", "bot", *arguments, "--json"],
@@ -38,7 +38,7 @@ class BotCommands:
         if done.returncode != 0 or not lines:
             said = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1].removeprefix("quotesmith: ")
             raise InputInvalid(f"quotesmith {' '.join(arguments[:2])} failed: {said.rstrip('.')}.")
-        return dict(json.loads(lines[-1]))
+        return json.loads(lines[-1])
 
 
 def _environment() -> dict[str, str]:

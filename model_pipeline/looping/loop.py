@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -121,9 +122,13 @@ def _export(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
         content = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     else:
         content = bot.run("data", "export", "--out", str(out))
-    figures = {key: content[key] for key in ("rows", "pairs", "people", "refused")}
+    figures = {key: content[key] for key in ("rows", "pairs", "people", "refused")} | {"sha256": said_in(out)}
     if not content["rows"] and not content["pairs"]:
         raise _Ended(Ending.TOO_FEW, "Nothing may be trained on yet: nobody who agreed to it has said anything.")
+    before = turn_before(turn.folder)
+    same = before.done(Step.EXPORT) if before else None
+    if before and same and same.figures.get("sha256") == figures["sha256"]:
+        raise _Ended(Ending.TOO_FEW, f"Nobody has said anything new since the turn of {before.began[:10]}.")
     said = (
         f"{content['rows']:,} replies and {content['pairs']:,} comparisons of {content['people']:,} people who agreed."
     )
@@ -143,10 +148,6 @@ def _curate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
     if max(rows[str(method)] for method in preferred(wanted.recipe).methods) < least:
         found = ", ".join(f"{count} for {name}" for name, count in rows.items())
         raise _Ended(Ending.TOO_FEW, f"Too few votes to learn from: {found}; the recipe wants {least} at least.")
-    before = turn_before(turn.folder)
-    same = before.done(Step.CURATE) if before else None
-    if before and same and same.figures["train"] == rows and same.figures["held_out"] == held_out:
-        raise _Ended(Ending.TOO_FEW, f"Nobody has said anything new since the turn of {before.began[:10]}.")
     kept = sum(rows.values())
     said = f"{kept:,} rows to learn from and {sum(held_out.values()):,} held out; {sum(dropped.values()):,} dropped."
     return said, {"train": rows, "held_out": held_out, "dropped": dropped}
@@ -214,6 +215,22 @@ def _recipe_of(turn: Turn, recipe: Recipe) -> Recipe:
     if base.family is Family.SERVED:
         base = base.model_copy(update={"model": turn.against_folder})
     return recipe.model_copy(update={"prefer": prefer, "base": base})
+
+
+def said_in(export: Path) -> str:
+    """A hash of what was said in an export, the same for the same words and votes: pseudonyms differ each time."""
+    digest = hashlib.sha256()
+    for name in ("rows.jsonl", "pairs.jsonl"):
+        with (export / name).open(encoding="utf-8") as file:
+            for line in file:
+                digest.update(json.dumps(_nameless(json.loads(line)), sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _nameless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _nameless(each) for key, each in value.items() if key != "person"}
+    return [_nameless(each) for each in value] if isinstance(value, list) else value
 
 
 def _lines(path: Path) -> int:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,7 @@ def test_ctrl_c_loses_nothing_that_was_decided(folder: Path) -> None:
     command = [sys.executable, "-m", "model_pipeline.cli", "review", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
     with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
         process.stdin.write("r\n")
         process.stdin.flush()

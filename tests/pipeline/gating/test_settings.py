@@ -29,7 +29,7 @@ def test_a_run_has_its_own_settings_and_a_named_recipe_comes_before_them(tmp_pat
     [
         ("gate.least_people=1", "gate.least_people input should be greater than or equal to 2"),
         ("gate.margins=1", "gate.margins is not a key of a recipe"),
-        ("prompts=1", "'prompts=1' is no setting of the gate"),
+        ("prompts=1", "'prompts=1' cannot be set for this command; allowed is gate.KEY=VALUE"),
         ("gate.prompts", "'gate.prompts' sets nothing"),
     ],
 )

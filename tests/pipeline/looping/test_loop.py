@@ -1,0 +1,201 @@
+"""A turn of the loop beside a real bot folder: its database, its models, and the commands of the bot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.chat.eligibility import TERMS_VERSION
+from bot.chat.messages import ConversationKey, MessageKind, Platform, Vote, VoteSource
+from bot.storage.database import Database
+from model_pipeline.cli import app
+from model_pipeline.errors import InputInvalid
+from model_pipeline.looping.bot_commands import BotCommands
+from model_pipeline.looping.loop import Wanted, run_loop
+from model_pipeline.looping.record import Done, Ending, Step, open_turn
+from model_pipeline.recipe import Recipe, read_recipe
+from model_pipeline.report import Report
+from tests.integration.storage.conftest import key_of, stores_over, url_of
+from tests.model_folders import twin_of_the_embedded_model
+from tests.unit.pipeline.looping.turns import turn
+
+SMALL = [
+    "data.max_rows=60",
+    "prefer.max_steps=2",
+    "prefer.batch_size=4",
+    "prefer.least_rows=4",
+    "gate.prompts=4",
+    "gate.least_prompts=2",
+    "gate.chats=0",
+    "gate.written=10",
+    "gate.least_written=2",
+    "curate.near_duplicate=1",
+]
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Path:
+    """The folder of a bot, with settings of its own."""
+    folder = tmp_path / "bot"
+    folder.mkdir()
+    (folder / "config.toml").write_text("[inference]\nthreads = 1\n[quote]\ncandidates = 1\npool_depth = 0\n")
+    return folder
+
+
+def recipe(*settings: str) -> Recipe:
+    return read_recipe("starter-votes", list(settings))
+
+
+def wanted(bot: Path, out: Path, *settings: str) -> Wanted:
+    return Wanted(recipe(*settings), bot, out, share="30%", least_people=12)
+
+
+def reader(number: int) -> ConversationKey:
+    """Somebody in their private chat."""
+    return key_of(f"10{number}", chat=f"10{number}", platform=Platform.TELEGRAM)
+
+
+def votes(bot: Path, people: int, each: int = 2) -> None:
+    """People who agreed like one quote and dislike the next."""
+
+    async def write() -> None:
+        database = await Database.open(url_of(bot / "data" / "quotesmith.db"))
+        try:
+            stores = stores_over(database)
+            for number in range(people):
+                key = reader(number)
+                await stores.consents.record(key.platform, key.user_id, TERMS_VERSION, True)
+                for one in range(each):
+                    keyword = f"{['harbor', 'kettle', 'winter', 'bicycle'][one % 4]} {number}"
+                    text = f"The {keyword} is number {number * each + one} of what I keep."
+                    reply = await stores.say(key, keyword, text, MessageKind.QUOTE)
+                    await stores.feedback.add_vote(key, reply, (Vote.UP, Vote.DOWN)[one % 2], VoteSource.BUTTON)
+        finally:
+            await database.close()
+
+    (bot / "data").mkdir(exist_ok=True)
+    asyncio.run(write())
+
+
+def ready_for_the_bot(out: Path, served: Path) -> None:
+    """A turn that the gate let through: a model that differs from what is served."""
+    made = turn(out, Step.GATE)
+    made.against_folder = str(served)
+    made.save()
+    (out / "run").mkdir()
+    twin_of_the_embedded_model(out / "run" / "model", "twin")
+
+
+def test_where_nobody_agreed_it_ends_with_a_sentence(bot: Path, tmp_path: Path) -> None:
+    out = tmp_path / "turn"
+    assert run_loop(wanted(bot, out), Report()) is Ending.TOO_FEW
+    assert open_turn(out).said == "Nothing may be trained on yet: nobody who agreed to it has said anything."
+    assert "Nothing may be trained on yet" in (out / "report.html").read_text()
+    assert run_loop(wanted(bot, out), Report()) is Ending.TOO_FEW  # it has ended, and says so again
+
+
+def test_too_few_votes_are_counted_out_loud(bot: Path, tmp_path: Path) -> None:
+    votes(bot, people=3)
+    arguments = ["loop", "--bot", str(bot), "--out", str(tmp_path / "turn")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 4, done.output
+    assert "Too few votes to learn from:" in done.output and "the recipe wants" in done.output
+
+
+def test_a_model_that_passed_is_tried_out_and_never_twice(bot: Path, tmp_path: Path) -> None:
+    out = tmp_path / "turn"
+    ready_for_the_bot(out, tmp_path)
+    assert run_loop(wanted(bot, out), Report()) is Ending.CANARY
+    status = BotCommands(bot).run("model", "status")
+    name = open_turn(out).name
+    assert status["active"] == "starter"
+    assert (status["canary"]["name"], status["canary"]["state"], status["canary"]["share"]) == (name, "running", 0.3)
+    assert f"{name} answers 30% of the people beside starter" in (out / "report.html").read_text()
+    assert run_loop(wanted(bot, out), Report()) is Ending.CANARY
+    assert len(BotCommands(bot).run("model", "list")["models"]) == 2
+
+
+def test_a_turn_that_was_cut_off_before_its_record_goes_on(bot: Path, tmp_path: Path) -> None:
+    out = tmp_path / "turn"
+    ready_for_the_bot(out, tmp_path)
+    run_loop(wanted(bot, out), Report())
+    cut = open_turn(out)
+    cut.steps, cut.ending, cut.said = [each for each in cut.steps if each.step is not Step.CANARY], Ending.OPEN, ""
+    cut.save()
+    assert run_loop(wanted(bot, out), Report()) is Ending.CANARY
+
+
+def test_no_turn_begins_while_a_model_is_tried_out(bot: Path, tmp_path: Path) -> None:
+    ready_for_the_bot(tmp_path / "first", tmp_path)
+    run_loop(wanted(bot, tmp_path / "first"), Report())
+    done = CliRunner().invoke(app, ["loop", "--bot", str(bot), "--out", str(tmp_path / "second")])
+    assert done.exit_code == 4
+    assert "is still being tried out: the next turn begins when that has ended" in done.output.replace("\n", " ")
+    assert not (tmp_path / "second" / "loop.json").exists()
+
+
+def test_what_the_bot_refuses_is_said_in_its_own_words(bot: Path, tmp_path: Path) -> None:
+    (bot / "config.toml").write_text("[inference]\nslot = 3\n")
+    with pytest.raises(InputInvalid, match=r"^quotesmith model status failed: .*slot"):
+        run_loop(wanted(bot, tmp_path / "turn"), Report())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--bot", "nowhere"], "nowhere is not a folder; give the one that the bot runs in."),
+        (["--recipe", "starter"], "The recipe starter has no section [prefer], so there is nothing to learn from"),
+        (["--set", "prefer.epoch=1"], "prefer.epoch is not a key"),
+        (["--out", "config.toml"], "is there and holds no turn of the loop"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    arguments: list[str], sentence: str, bot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bot)
+    with pytest.raises(InputInvalid) as refused:
+        CliRunner().invoke(app, ["loop", *arguments], catch_exceptions=False, standalone_mode=False)
+    assert sentence in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def small_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Ending]]:
+    """The whole way on the embedded model with a few votes, which prove nothing: the bot, the turn and its end."""
+    place = tmp_path_factory.mktemp("loop")
+    (place / "bot").mkdir()
+    (place / "bot" / "config.toml").write_text("[inference]\nthreads = 2\n")
+    votes(place / "bot", people=16, each=4)
+    ending = run_loop(wanted(place / "bot", place / "turn", *SMALL), Report())
+    yield place / "bot", place / "turn", ending
+
+
+def test_votes_that_show_nothing_promote_nothing(small_turn: tuple[Path, Path, Ending]) -> None:
+    bot, out, ending = small_turn
+    assert ending in (Ending.REFUSED, Ending.TOO_FEW)
+    done: Done | None = open_turn(out).done(Step.GATE)
+    assert done and done.said.startswith("The gate says ")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "KTO" in page and "data:image/png;base64," in page and "add, canary" in page
+    assert BotCommands(bot).run("model", "status")["canary"] is None
+
+
+def test_the_same_votes_are_not_learned_twice(small_turn: tuple[Path, Path, Ending]) -> None:
+    bot, out, _ = small_turn
+    again = out.parent / "again"
+    assert run_loop(wanted(bot, again, *SMALL), Report()) is Ending.TOO_FEW
+    assert open_turn(again).said.startswith("Nobody has said anything new since the turn of ")
+
+
+def test_after_forgetting_lineage_names_the_run_and_the_model(small_turn: tuple[Path, Path, Ending]) -> None:
+    bot, out, _ = small_turn
+    commands = BotCommands(bot)
+    commands.run("model", "add", str(out / "run" / "model"), "--name", "learned")
+    forgotten = reader(0)
+    commands.run("data", "forget", str(forgotten.platform), forgotten.user_id)
+    named = {each["folder"]: each for each in commands.run("data", "lineage", "--runs", str(out))}
+    found = named[str(out.resolve() / "export")]
+    assert found["models"] == ["learned"] and str(out / "run") in found["runs"]
