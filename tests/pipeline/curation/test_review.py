@@ -126,8 +126,8 @@ def test_applying_twice_or_after_an_interruption_changes_nothing_more(folder: Pa
 def test_ctrl_c_loses_nothing_that_was_decided(folder: Path) -> None:
     command = [sys.executable, "-m", "model_pipeline.cli", "review", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    pipes["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heard}
     with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
         process.stdin.write("r\n")
         process.stdin.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from model_pipeline.looping.record import Done, Ending, Step, Turn
 
@@ -11,7 +12,7 @@ CURATED = {
     "held_out": {"sft": 0, "kto": 30, "dpo": 9},
     "dropped": {"near duplicate": 3},
 }
-FIGURES = {
+FIGURES: dict[Step, dict[str, Any]] = {
     Step.EXPORT: {"rows": 200, "pairs": 60, "people": 41, "refused": {"no consent": 7}},
     Step.CURATE: CURATED,
     Step.PREFER: {
