@@ -62,6 +62,7 @@ def read_served_base(model: str) -> ServedBase:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         found = {key: str(manifest[key]) for key in ("format", "name", "file", "sha256", "quantization")}
+        found["template"] = str(manifest["quote_prompt"]["template"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputInvalid(
             f"base.model is {model!r}, and {path} is missing or broken; give a model folder of the bot, or {EMBEDDED} "

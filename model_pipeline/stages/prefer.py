@@ -69,7 +69,8 @@ def prefer(run: Run, report: Report) -> None:
     keep_libraries_quiet()
     tokenizer = load_tokenizer(preferred_from(run), run.recipe.base.revision)
     started = _Started(run, settings, folder, tokenizer, find_hardware())
-    lessons = _lessons(started, curated, report)
+    lessons = _lessons(started, curated, report)  # refused where there are too few rows, and more may be curated then
+    (folder / CURATED_FILE).write_text(f"{curated.sha256}\n", encoding="utf-8")
     trained = _fine_tuned_adapter(run)
     learned = {}
     for number, lesson in enumerate(lessons, start=1):
@@ -112,7 +113,6 @@ def _check_same(folder: Path, curated: Curated) -> None:
             f"{curated.folder} was curated anew since {folder} was begun; begin again with quotesmith-pipeline prefer "
             f"{folder.parent} --again."
         )
-    path.write_text(f"{curated.sha256}\n", encoding="utf-8")
 
 
 def _lessons(started: _Started, curated: Curated, report: Report) -> list[Lesson]:
@@ -124,7 +124,10 @@ def _lessons(started: _Started, curated: Curated, report: Report) -> list[Lesson
             missing.append(f"{method} has {reason}")
             continue
         validation = _judged(started, curated, method, "validation")
-        lessons.append(Lesson(method, _mixed(started, method, train), _without_lone_row(validation, started.settings)))
+        mixed, batch_size = _mixed(started, method, train), started.settings.batch_size
+        if method is Preference.KTO:
+            mixed, validation = _without_lone_row(mixed, batch_size), _without_lone_row(validation, batch_size)
+        lessons.append(Lesson(method, mixed, validation))
     if not lessons:
         raise InputInvalid(f"{curated.folder} has too few rows to learn from: {'; '.join(missing)}.")
     for reason in missing:
@@ -150,14 +153,14 @@ def _mixed(started: _Started, method: Preference, judged: list[Judged]) -> list[
     """With written rows among them, except where rows are pairs."""
     settings = started.settings
     if method is Preference.DPO or not settings.rehearsal:
-        return _without_lone_row(judged, settings)
+        return judged
     written = read_rows(started.run.of(Stage.PREPARE) / "train.jsonl")
-    return _without_lone_row(rehearsed(judged, written, settings.rehearsal, settings.seed), settings)
+    return rehearsed(judged, written, settings.rehearsal, settings.seed)
 
 
-def _without_lone_row(judged: list[Judged], settings: Prefer) -> list[Judged]:
+def _without_lone_row(judged: list[Judged], batch_size: int) -> list[Judged]:
     """KTO compares each row with the others of its batch, and a last one alone would be compared with itself."""
-    return judged[:-1] if len(judged) % settings.batch_size == 1 else judged
+    return judged[:-1] if len(judged) % batch_size == 1 else judged
 
 
 def _fine_tuned_adapter(run: Run) -> Path | None:

@@ -87,7 +87,8 @@ def build_trainer(
 
 
 def _sft(lesson: Lesson, settings: Prefer, common: dict[str, Any], **parts: Any) -> Any:
-    arguments = SFTConfig(**common, completion_only_loss=True, train_sampling_strategy="group_by_length")
+    # Rows are not grouped by length: their order would be another when training goes on in the middle of an epoch.
+    arguments = SFTConfig(**common, completion_only_loss=True)
     return SFTTrainer(args=arguments, **parts)
 
 

@@ -34,13 +34,18 @@ CHATS = [
 
 
 def prepared_run(folder: Path, family: str = "tinyllama", **fine_tune: Any) -> Run:
-    """A run after prepare, with quotes as text and chats as turns; `fine_tune` are values of that section."""
-    base = folder.with_name(f"base-{family}")
-    if not base.is_dir():
-        write_base(base, family)
+    """A run after prepare that fine-tunes; `fine_tune` are values of that section."""
     settings = {"method": "lora", "r": 4, "max_steps": 12, "evaluate_every": 4, "batch_size": 2, "warmup": 1}
     settings |= {"optimizer": "adamw_torch", "learning_rate": 1e-2, "patience": 0}
-    run = create_run(folder, recipe(base={"family": family, "model": str(base)}, fine_tune=settings | fine_tune))
+    return prepared(folder, family, fine_tune=settings | fine_tune)
+
+
+def prepared(folder: Path, family: str = "tinyllama", **sections: Any) -> Run:
+    """A run after prepare, with quotes as text and chats as turns; `sections` are of its recipe."""
+    base = folder.with_name(f"base-{family}")
+    if "base" not in sections and not base.is_dir():
+        write_base(base, family)
+    run = create_run(folder, recipe(**({"base": {"family": family, "model": str(base)}} | sections)))
     run.of(Stage.PREPARE).mkdir()
     for split, rows in (
         ("train", QUOTES[2:] + CHATS[2:]),
