@@ -14,7 +14,7 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
@@ -30,6 +30,7 @@ from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
+from model_pipeline.training.length_grouped import LengthGroupedTrainer
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
 from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnings_in
@@ -98,7 +99,7 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     model = load_base(source, recipe.base.revision, settings.method, dtype_of(precision), attention, train=True)
     model.config.use_cache = False
     train, validation = (read_rows(run.of(Stage.PREPARE) / f"{name}.jsonl") for name in ("train", "validation"))
-    trainer = SFTTrainer(
+    trainer = LengthGroupedTrainer(
         model=model,
         args=_arguments(run, folder, hardware, precision),
         train_dataset=_dataset(train, tokenizer),

@@ -15,12 +15,13 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import EarlyStoppingCallback, PrinterCallback
-from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig
 
 from model_pipeline.data.preferences import Judged, balancing_weights
 from model_pipeline.recipe import Method, Precision, Prefer, Preference
 from model_pipeline.training.adapters import REFERENCE, lora_config, train_in_fp32
 from model_pipeline.training.hardware import Hardware
+from model_pipeline.training.length_grouped import LengthGroupedTrainer
 from model_pipeline.training.rendering import prompt_text, reply_text
 
 
@@ -87,9 +88,8 @@ def build_trainer(
 
 
 def _sft(lesson: Lesson, settings: Prefer, common: dict[str, Any], **parts: Any) -> Any:
-    # Rows are not grouped by length: their order would be another when training goes on in the middle of an epoch.
-    arguments = SFTConfig(**common, completion_only_loss=True)
-    return SFTTrainer(args=arguments, **parts)
+    arguments = SFTConfig(**common, completion_only_loss=True, train_sampling_strategy="group_by_length")
+    return LengthGroupedTrainer(args=arguments, **parts)
 
 
 def _kto(lesson: Lesson, settings: Prefer, common: dict[str, Any], **parts: Any) -> Any:

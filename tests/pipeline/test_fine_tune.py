@@ -50,15 +50,16 @@ def test_it_leaves_an_adapter_a_curve_and_figures(trained: Run) -> None:
     assert [row["step"] for row in curve(trained) if row["loss"]] == [str(step) for step in range(1, 13)]
 
 
-def test_stopped_and_gone_on_with_gives_the_same_weights_and_curve(trained: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [6, 11])  # in the first epoch of ten steps, and in the second
+def test_stopped_and_gone_on_with_gives_the_same_weights_and_curve(step: int, trained: Run, tmp_path: Path) -> None:
     shutil.copytree(trained.folder.with_name("base-tinyllama"), tmp_path / "base-tinyllama")
     run = prepared_run(tmp_path / "run")
-    with pytest.raises(Interrupted, match=r"Stopped at step 6 of 12\. The last good checkpoint is .*checkpoint-6\."):
-        fine_tune(run, StoppedAt(6))
+    with pytest.raises(Interrupted, match=rf"Stopped at step {step} of 12\. The last good checkpoint is .*-{step}\."):
+        fine_tune(run, StoppedAt(step))
     assert not run.is_finished(Stage.FINE_TUNE)
     report = Quiet()
     fine_tune(run, report)
-    assert "Going on from step 6 of 12." in report.heard.getvalue()
+    assert f"Going on from step {step} of 12." in report.heard.getvalue()
     expected, found = weights(trained), weights(run)
     assert expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
     losses = [[row["loss"] for row in curve(each) if row["loss"]] for each in (trained, run)]
