@@ -9,7 +9,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTTrainer
 
 
-class LengthGroupedOrder(LengthGroupedSampler):
+class LengthGroupedOrder(LengthGroupedSampler):  # type: ignore[misc, unused-ignore]
     """The library's order, drawn by a generator of its own.
 
     The library draws from torch's global generator, whose state in the middle of a later epoch is not that of the
