@@ -184,6 +184,15 @@ async def test_taking_back_a_reaction_leaves_a_later_vote_by_button_alone() -> N
     assert b.store.in_force(KEY, b.reply_id) is Vote.DOWN
 
 
+async def test_a_button_that_agrees_with_the_sign_before_it_takes_nothing_back() -> None:
+    b = await bench()
+    await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.DOWN)
+    said = await b.presses.press(b.by(), f"bad:{b.reply_id}")
+    assert said.follow_up is FollowUp.WHY
+    await b.presses.react("ada", "lobby", "77", Vote.DOWN, Vote.NONE)
+    assert b.store.in_force(KEY, b.reply_id) is Vote.DOWN
+
+
 async def test_a_reaction_to_somebody_elses_message_is_none_of_ours() -> None:
     b = await bench()
     await b.presses.react("bob", "lobby", "78", Vote.NONE, Vote.UP)
