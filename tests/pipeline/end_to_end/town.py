@@ -233,10 +233,10 @@ def json_lines(path: Path) -> list[Json]:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Town]:
+async def opened(folder: Path, **settings: str) -> AsyncIterator[Town]:
     """A bot that is connected to both platforms, until the block ends."""
     async with DiscordServer() as discord, TelegramServer() as telegram:
-        environment = discord_fixtures.settings_for(discord, folder, **NO_LIMITS)
+        environment = discord_fixtures.settings_for(discord, folder, **NO_LIMITS, **settings)
         environment |= telegram_fixtures.settings_for(telegram, folder)
         guild = discord.guild("Club")
         async with BotProcess(folder, environment) as bot:
