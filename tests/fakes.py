@@ -365,13 +365,13 @@ class FakeStore:
         self.votes.append((key, message_id, vote, source))
 
     async def toggle_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> Vote:
-        if self.in_force(key, message_id) is vote:
+        if self._newest(key, message_id) == (vote, source):
             vote = Vote.NONE
         await self.add_vote(key, message_id, vote, source)
         return vote
 
     async def withdraw_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> bool:
-        if self.in_force(key, message_id) is not vote:
+        if self._newest(key, message_id) != (vote, source):
             return False
         await self.add_vote(key, message_id, Vote.NONE, source)
         return True
@@ -404,12 +404,18 @@ class FakeStore:
 
     def in_force(self, key: ConversationKey, message_id: int, weak: VoteSource | None = None) -> Vote:
         """The person's spoken vote on a reply, or the weak one of that source."""
+        newest = self._newest(key, message_id, weak)
+        return newest[0] if newest else Vote.NONE
+
+    def _newest(
+        self, key: ConversationKey, message_id: int, weak: VoteSource | None = None
+    ) -> tuple[Vote, VoteSource] | None:
         given = [
-            vote
+            (vote, source)
             for voter, voted, vote, source in self.votes
             if voter.person == key.person and voted == message_id and (source is weak if weak else not source.weak)
         ]
-        return given[-1] if given else Vote.NONE
+        return given[-1] if given else None
 
     # QuotePool
 

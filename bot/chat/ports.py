@@ -205,11 +205,14 @@ class Feedback(Protocol):
         ...
 
     async def toggle_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> Vote:
-        """Append the vote, or NONE where it is the one in force; returns what is in force now. Raises as add_vote."""
+        """Append the vote, or NONE where it is the one in force and came from that source too.
+
+        Returns what is in force now. Raises as add_vote.
+        """
         ...
 
     async def withdraw_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> bool:
-        """Append NONE where that vote is the one in force; False where it is not."""
+        """Append NONE where that vote is the one in force and came from that source too; False where it is not."""
         ...
 
     async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:

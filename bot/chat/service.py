@@ -215,11 +215,11 @@ class ChatService:
         await self._stores.feedback.add_vote(key, await self._voted_on(key, message_id), vote, source)
 
     async def toggle_vote(self, key: ConversationKey, vote: Vote, source: VoteSource, message_id: int) -> Vote:
-        """Record a vote, or take the same one back; returns what is in force then. Raises InputError as `vote`."""
+        """Record a vote, or take back the same one of that source; returns what is in force. Raises as `vote`."""
         return await self._stores.feedback.toggle_vote(key, message_id, vote, source)
 
     async def withdraw_vote(self, key: ConversationKey, vote: Vote, source: VoteSource, message_id: int) -> bool:
-        """Take back a vote if it is the one in force; False if not."""
+        """Take back a vote of that source if it is the one in force; False if not."""
         return await self._stores.feedback.withdraw_vote(key, message_id, vote, source)
 
     async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:

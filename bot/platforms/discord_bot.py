@@ -67,6 +67,7 @@ class DiscordBot:
         self._catch_up = catch_up
         self._languages: dict[int, str] = {}  # what people's programs said they want; messages do not say it
         self._synced = False
+        self._reactions = asyncio.Lock()  # the library has events dealt with side by side; the last sign is to win
 
     async def run(self, connected: Callable[[], None]) -> None:
         """Serve until cancelled; `connected` is called when Discord is ready.
@@ -171,7 +172,8 @@ class DiscordBot:
         """Somebody reacted to a message, or took a reaction back."""
         user, channel, post = str(payload.user_id), str(payload.channel_id), str(payload.message_id)
         try:
-            await self._desk.presses.react(user, channel, post, before, after)
+            async with self._reactions:
+                await self._desk.presses.react(user, channel, post, before, after)
         except QuotesmithError as error:  # such as a reply that was erased meanwhile
             log.info("a reaction on Discord is no vote: %s", error)
 

@@ -19,7 +19,7 @@ from bot.platforms.incoming import Incoming
 from bot.platforms.outlet import Button, Press
 from bot.platforms.replies import STOPPED, THANKS_DOWN, THANKS_UP
 
-_NEW_MESSAGE_S = 1.0
+LOOK_AGAIN_S = 1.0  # at a message that is new, or still being written
 
 
 class FollowUp(StrEnum):
@@ -54,6 +54,7 @@ class Presses:
         admission: Admission,
         outbox: Outbox,
         records: PlatformRecords,
+        look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._platform = platform
         self._service = service
@@ -61,6 +62,8 @@ class Presses:
         self._admission = admission
         self._outbox = outbox
         self._records = records
+        self._look_again_s = look_again_s
+        self._early: dict[tuple[str, str, str], asyncio.Task[None]] = {}  # the newest reaction that waits, of each
 
     async def press(self, incoming: Incoming, data: str) -> Pressed:
         """Do what a button asks for. Raises InputError, BusyError, and SeenBefore for a press that is repeated.
@@ -104,19 +107,34 @@ class Presses:
         if self._admission.lists.verdict(user_id, (chat_id,), private=True) is not Verdict.YES:
             return
         shown = await self._outbox.shown(self._platform, chat_id, post_id)
-        if shown is not None and shown.reply_id is not None:
+        whose = (user_id, chat_id, post_id)
+        earlier = self._early.get(whose)
+        if earlier is None and shown is not None and shown.reply_id is not None:
             await self._count_reaction(shown, user_id, before, after)
-        elif self._answering.busy:
-            # It may be to a message that the platform has shown, and not told us the id of yet.
-            later = self._react_later(user_id, chat_id, post_id, before, after)
-            self._answering.spawn(later, "a reaction to a new message")
+        elif earlier is not None or self._answering.busy:
+            # It may be to a message that the platform has shown, and not told us the id of yet; or to half a reply.
+            later = self._react_later(earlier, user_id, chat_id, post_id, before, after)
+            task = self._early[whose] = self._answering.spawn(later, "a reaction to a new message")
+            task.add_done_callback(lambda _: self._early.get(whose) is task and self._early.pop(whose))
 
-    async def _react_later(self, user_id: str, chat_id: str, post_id: str, before: Vote, after: Vote) -> None:
-        await asyncio.sleep(_NEW_MESSAGE_S)
-        shown = await self._outbox.shown(self._platform, chat_id, post_id)
-        if shown is not None and shown.reply_id is not None:
-            with suppress(InputError):  # the reply was erased meanwhile
-                await self._count_reaction(shown, user_id, before, after)
+    async def _react_later(
+        self, earlier: asyncio.Task[None] | None, user_id: str, chat_id: str, post_id: str, before: Vote, after: Vote
+    ) -> None:
+        """Count a reaction once its reply is written, and after the one before it."""
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        else:
+            await asyncio.sleep(self._look_again_s)
+        ended = False
+        while (shown := await self._outbox.shown(self._platform, chat_id, post_id)) is not None:
+            if shown.reply_id is not None:
+                with suppress(InputError):  # the reply was erased meanwhile
+                    await self._count_reaction(shown, user_id, before, after)
+                return
+            if ended:  # and without a reply
+                return
+            ended = self._answering.asker(shown.job_id) is None  # perhaps since the look at it: so one more
+            await asyncio.sleep(0.0 if ended else self._look_again_s)
 
     async def _count_reaction(self, shown: ShownReply, user_id: str, before: Vote, after: Vote) -> None:
         assert shown.reply_id is not None

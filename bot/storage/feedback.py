@@ -48,19 +48,19 @@ class SqlFeedback(Feedback):
             session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(vote)))
 
     async def toggle_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> Vote:
-        """Append the vote, or NONE where it is the one in force; returns what is in force now."""
+        """Append the vote, or NONE where it is the one in force and came the same way; returns what is in force now."""
         async with self._database.write() as session:
             person_id = await _voter(session, key, message_id)
-            if await _in_force(session, person_id, message_id) is vote:
+            if await _is_in_force(session, person_id, message_id, vote, source):
                 vote = Vote.NONE
             session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(vote)))
         return vote
 
     async def withdraw_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> bool:
-        """Append NONE where that vote is the one in force; False where it is not."""
+        """Append NONE where that vote is the one in force and came the same way; False where it is not."""
         async with self._database.write() as session:
             person_id = await _voter(session, key, message_id)
-            in_force = await _in_force(session, person_id, message_id) is vote
+            in_force = await _is_in_force(session, person_id, message_id, vote, source)
             if in_force:
                 session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(Vote.NONE)))
         return in_force
@@ -69,7 +69,7 @@ class SqlFeedback(Feedback):
         """Make the reply one of the person's favourites, or none any more; returns whether it is one now."""
         async with self._database.write() as session:
             person_id = await _voter(session, key, message_id)
-            is_one = await _in_force(session, person_id, message_id, VoteSource.FAVORITE) is Vote.UP
+            is_one = await _weak_in_force(session, person_id, message_id, VoteSource.FAVORITE) is Vote.UP
             value = int(Vote.NONE if is_one else Vote.UP)
             session.add(VoteRow(person_id=person_id, message_id=message_id, source=VoteSource.FAVORITE, value=value))
         return not is_one
@@ -78,7 +78,7 @@ class SqlFeedback(Feedback):
         """Note that the person passes the reply on, once; returns its text."""
         async with self._database.write() as session:
             person_id = await _voter(session, key, message_id)
-            if await _in_force(session, person_id, message_id, VoteSource.SHARE) is Vote.NONE:
+            if await _weak_in_force(session, person_id, message_id, VoteSource.SHARE) is Vote.NONE:
                 up = int(Vote.UP)
                 session.add(VoteRow(person_id=person_id, message_id=message_id, source=VoteSource.SHARE, value=up))
             text = (await session.get_one(Message, message_id)).text
@@ -143,13 +143,20 @@ def _no_such_reply() -> InputError:
     return InputError("There is no such reply of the bot to vote on.", "no-such-reply")
 
 
-async def _in_force(
-    session: AsyncSession, person_id: int, message_id: int, weak_source: VoteSource | None = None
-) -> Vote:
-    """The spoken vote of the person, or the weak one of that source."""
+async def _is_in_force(session: AsyncSession, person_id: int, message_id: int, vote: Vote, source: VoteSource) -> bool:
+    """Whether that is the spoken vote of the person, and was given that way.
+
+    Who says by a button too what their sign says takes nothing back; the sign taken back then, the button's vote stays.
+    """
+    mine = select(VoteRow).where(VoteRow.person_id == person_id, VoteRow.message_id == message_id)
+    newest = await session.scalar(mine.where(VoteRow.source.not_in(WEAK)).order_by(VoteRow.id.desc()).limit(1))
+    return newest is not None and (newest.value, newest.source) == (vote, source)
+
+
+async def _weak_in_force(session: AsyncSession, person_id: int, message_id: int, source: VoteSource) -> Vote:
+    """The weak vote of the person of that source."""
     mine = select(VoteRow.value).where(VoteRow.person_id == person_id, VoteRow.message_id == message_id)
-    of_source = VoteRow.source == weak_source if weak_source else VoteRow.source.not_in(WEAK)
-    return Vote(await session.scalar(mine.where(of_source).order_by(VoteRow.id.desc()).limit(1)) or 0)
+    return Vote(await session.scalar(mine.where(VoteRow.source == source).order_by(VoteRow.id.desc()).limit(1)) or 0)
 
 
 def current_votes() -> Subquery:

@@ -395,6 +395,17 @@ async def test_reactions_count_where_the_bot_is_an_administrator_and_for_its_rep
     assert town.votes(ada) == []
 
 
+async def test_a_reaction_to_a_reply_that_is_still_written_counts_once_it_is_there(town: Scene) -> None:
+    (ada, _), group = town.somebody(), town.group(admin=True)
+    async with worker_slowed(town.bot):
+        town.server.say(ada, group, f"{ME} tell me a long story about the sea")
+        await town.until(lambda: town.server.from_bot(group))
+        town.server.react(ada, town.server.from_bot(group)[0], "👎")
+        await town.until(lambda: not town.server.pending_updates)
+    await town.votes_become(ada, (-1, "reaction", None))
+    assert len(town.replies(group)) == 1
+
+
 async def test_another_quote_is_for_everybody(town: Scene) -> None:
     (ada, _), (bob, _), group = town.somebody(), town.somebody(), town.group()
     first = await town.answer(ada, group, "/quote courage #calm")

@@ -29,7 +29,7 @@ from bot.models.store import ModelStore
 from bot.settings import RetentionSettings
 from bot.storage.backup import back_up
 from bot.storage.database import Database
-from bot.storage.engine import writing
+from bot.storage.engine import make_engine, parse_url, writing
 from bot.storage.export import export_rows
 from bot.storage.feedback import SqlFeedback
 from bot.storage.jobs import SqlJobLedger
@@ -220,10 +220,12 @@ async def test_what_was_forgotten_before_exports_remembered_it_is_still_named(pa
     await agree(stores, ada)
     await stores.say(ada, "hello", "hi")
     export = await export_rows(database, tmp_path / "out", may_be_trained_on)
-    async with writing(database._engine).begin() as connection:
+    await database.close()
+    engine = make_engine(parse_url(url_of(path)), 5000, foreign_keys=False)  # tables are rebuilt, with rows in them
+    async with writing(engine).begin() as connection:
         await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "0004"))
         await connection.exec_driver_sql("UPDATE people SET forgotten_at = '2026-01-01 00:00:00'")
-    await database.close()
+    await engine.dispose()
     again = await Database.open(url_of(path))
     await stores_over(again).say(ada, "I am back", "welcome")
     assert [one.name for one in await stale_exports(again)] == [export.name]

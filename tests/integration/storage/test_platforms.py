@@ -140,6 +140,16 @@ async def test_a_vote_is_toggled_and_withdrawn_by_adding_rows(stores: Stores) ->
     assert [value for _, _, value in await in_force(stores)] == [-1]
 
 
+async def test_a_vote_is_taken_back_the_way_it_was_given(stores: Stores) -> None:
+    reply = await stores.say(ADA, "hello", "hi")
+    button, reaction = VoteSource.BUTTON, VoteSource.REACTION
+    await stores.feedback.add_vote(ADA, reply, Vote.UP, reaction)
+    assert await stores.feedback.toggle_vote(ADA, reply, Vote.UP, button) is Vote.UP
+    assert not await stores.feedback.withdraw_vote(ADA, reply, Vote.UP, reaction)
+    assert [value for _, _, value in await in_force(stores)] == [1]
+    assert await stores.feedback.toggle_vote(ADA, reply, Vote.UP, button) is Vote.NONE
+
+
 async def test_a_correction_is_sealed_and_trained_on_only_with_consent(sealed: Stores, path: Path) -> None:
     reply = await sealed.say(ADA, "hello", "hi")
     await sealed.feedback.correct(ADA, reply, "good morning to you", as_option=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 
 import pytest
@@ -20,7 +21,7 @@ from bot.platforms.incoming import Incoming, vote_of
 from bot.platforms.outlet import reply_buttons
 from bot.platforms.presses import FollowUp, Presses, why_buttons
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
-from tests.fakes import MODEL, FakeGenerator, FakeStore, fixed_words, says
+from tests.fakes import MODEL, FakeGenerator, FakeStore, Stall, fixed_words, says
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet
 from tests.unit.platforms.records import FakeRecords
 
@@ -35,6 +36,7 @@ class Bench:
     store: FakeStore
     outbox: FakeOutbox
     presses: Presses
+    answering: Answering
     reply_id: int
     job_id: int
     pressed: int = 0
@@ -48,7 +50,7 @@ async def bench(lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.
     store, outbox = FakeStore(), FakeOutbox()
     stores = ChatStores(store, store, store, store)
     second = [says("A kettle sings of leaving.")] * 3 if kind is MessageKind.COMPARE else []
-    generator = FakeGenerator(says("Tea helps whoever waits for it."), *second)
+    generator = FakeGenerator(says("Tea helps whoever waits for it."), *second, [Stall()])
     service = ChatService(MODEL, generator, stores, ChatSettings(), QuoteSettings(), 60.0, fixed_words=fixed_words)
     asking = service.chat(KEY, "hello") if kind is MessageKind.CHAT else service.quote(KEY, "tea")
     if kind is MessageKind.COMPARE:
@@ -60,8 +62,8 @@ async def bench(lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.
     job_id = next(iter(store.jobs))
     outbox.at = {job_id: {0: ("lobby", "77")}}
     outbox.replies = {job_id: ShownReply(job_id, KEY, reply_id)}
-    presses = Presses(Platform.TELEGRAM, service, answering, admission, outbox, FakeRecords())
-    return Bench(store, outbox, presses, reply_id, job_id)
+    presses = Presses(Platform.TELEGRAM, service, answering, admission, outbox, FakeRecords(), look_again_s=0.0)
+    return Bench(store, outbox, presses, answering, reply_id, job_id)
 
 
 async def test_a_good_and_a_bad_vote_of_two_people_stand_beside_each_other() -> None:
@@ -181,6 +183,47 @@ async def test_taking_back_a_reaction_leaves_a_later_vote_by_button_alone() -> N
     await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.UP)
     await b.presses.press(b.by(), f"bad:{b.reply_id}")
     await b.presses.react("ada", "lobby", "77", Vote.UP, Vote.NONE)
+    assert b.store.in_force(KEY, b.reply_id) is Vote.DOWN
+
+
+async def test_reactions_to_a_reply_that_is_being_written_count_in_their_order_once_it_is_there() -> None:
+    b = await bench()
+    job = (await b.presses.press(b.by(), f"again:{b.job_id}")).job
+    assert job is not None
+    b.answering.answer(job, ADDRESS)
+    b.outbox.at[job.job_id] = {0: ("lobby", "78")}
+    b.outbox.replies[job.job_id] = ShownReply(job.job_id, KEY, None)
+    b.store.votes.clear()  # to ask again was one
+    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.DOWN)
+    await b.presses.react("ada", "lobby", "78", Vote.DOWN, Vote.NONE)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert b.store.votes == []
+    b.outbox.replies[job.job_id] = ShownReply(job.job_id, KEY, b.reply_id)
+    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.UP)
+    b.answering.cancel(job.job_id)
+    while b.answering.busy:
+        await asyncio.sleep(0)
+    assert [vote for _, _, vote, _ in b.store.votes] == [Vote.DOWN, Vote.NONE, Vote.UP]
+
+
+async def test_a_reaction_to_a_reply_that_is_never_written_is_let_go() -> None:
+    b = await bench()
+    b.outbox.at = {b.job_id: {0: ("lobby", "78")}}
+    b.outbox.replies = {b.job_id: ShownReply(b.job_id, KEY, None)}
+    b.answering.spawn(asyncio.sleep(0), "something else")
+    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.DOWN)
+    while b.answering.busy:
+        await asyncio.sleep(0)
+    assert b.store.votes == []
+
+
+async def test_a_button_that_agrees_with_the_sign_before_it_takes_nothing_back() -> None:
+    b = await bench()
+    await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.DOWN)
+    said = await b.presses.press(b.by(), f"bad:{b.reply_id}")
+    assert said.follow_up is FollowUp.WHY
+    await b.presses.react("ada", "lobby", "77", Vote.DOWN, Vote.NONE)
     assert b.store.in_force(KEY, b.reply_id) is Vote.DOWN
 
 
