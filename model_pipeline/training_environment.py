@@ -1,7 +1,11 @@
-"""Says in one sentence how to get the packages that training needs, where they are missing; imports none of them."""
+"""Says in one sentence how to get the packages that training needs, where they are missing; imports none of them.
+
+What one of them says while it is imported is kept back here too, for it can be kept back only before.
+"""
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 
 from model_pipeline.errors import InputInvalid
@@ -29,3 +33,5 @@ def check_environment() -> None:
             f"This command needs the training packages, and {', '.join(missing)} is not installed here: "
             "make train installs them, and .venv-train/bin/quotesmith-pipeline runs with them."
         )
+    # On some processors it asks for a package that nothing here uses, and that it would fill from a network.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

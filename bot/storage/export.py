@@ -24,6 +24,7 @@ from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT, PAIR_TEXT
 from bot.storage.export_folder import Row, write_folder
 from bot.storage.feedback import votes_in_force
 from bot.storage.jobs import TrainingRule
+from bot.storage.personal_data import without_personal_data
 from bot.storage.tables import (
     ComparedPair,
     Conversation,
@@ -82,7 +83,8 @@ async def export_rows(database: Database, out: Path, may_train: TrainingRule) ->
     The folder appears whole or not at all.
 
     A reply counts when its person had agreed when they asked for it and agrees now, both to the terms in force, and the
-    rules of its place allow it now too; a vote when its person agrees now; a correction as a reply does. People stand
+    rules of its place allow it now too; a vote when its person agrees now; a correction as a reply does. Personal data
+    that patterns find (addresses, numbers, tokens, handles) are replaced by their kind, such as `<EMAIL>`. People stand
     in it under a pseudonym that another export does not repeat. Which messages and whose parts went into it stays in
     the database, so that the export can be named when one of them is erased. Raises InputError when `out` is there and
     not empty, or cannot be written.
@@ -141,7 +143,7 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
         if message.role is Role.ASSISTANT and why_not is None and generation and generation.source is QuoteSource.RULE:
             why_not = Refusal.FIXED_REPLY
         if why_not is None:
-            texts[message.id] = database.cipher.unseal(message.text, MESSAGE_TEXT)
+            texts[message.id] = without_personal_data(database.cipher.unseal(message.text, MESSAGE_TEXT))
             replies.append((message, place, generation))
         elif message.role is Role.ASSISTANT:
             found.refused[why_not] += 1
@@ -237,8 +239,8 @@ def _pair(
         "id": message.id,
         "kind": str(pair.about),
         "asked": asked,
-        "left": _side(unseal(pair.left_text, PAIR_TEXT), pair.left_model, pair.left_sha256),
-        "right": _side(unseal(pair.right_text, PAIR_TEXT), pair.right_model, pair.right_sha256),
+        "left": _side(without_personal_data(unseal(pair.left_text, PAIR_TEXT)), pair.left_model, pair.left_sha256),
+        "right": _side(without_personal_data(unseal(pair.right_text, PAIR_TEXT)), pair.right_model, pair.right_sha256),
         "preferences": [
             {"person": pseudonym(one.person_id), "preferred": str(one.preferred), "at": one.created_at.isoformat()}
             for one in said
@@ -277,7 +279,7 @@ async def _corrections(
         why_not = _why_not(correction, agreed, correction.person_id, allowed)
         if why_not is None:
             text = database.cipher.unseal(correction.text, CORRECTION_TEXT)
-            newest[correction.message_id, correction.person_id] = text
+            newest[correction.message_id, correction.person_id] = without_personal_data(text)
         else:
             refused[why_not] += 1
     by_reply: dict[int, list[tuple[int, str]]] = {}

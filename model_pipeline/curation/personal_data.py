@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from model_pipeline.curation.patterns import ANY_CASE, EXACT
+from model_pipeline.curation.patterns import read_patterns
 
 NAME = "NAME"
 _LANGUAGE = "en"  # presidio wants one; no pattern depends on it
@@ -139,8 +139,9 @@ def _analyzer(names: Sequence[str]) -> Any:
 def _our_recognizers(names: Sequence[str]) -> Iterator[Any]:
     from presidio_analyzer import Pattern, PatternRecognizer
 
-    for patterns, flags in ((EXACT, re.MULTILINE), (ANY_CASE, re.MULTILINE | re.IGNORECASE)):
-        for kind, regexes in patterns.items():
+    known = read_patterns()
+    for case, flags in (("exact", re.MULTILINE), ("any_case", re.MULTILINE | re.IGNORECASE)):
+        for kind, regexes in known[case].items():
             parts = [Pattern(f"{kind} {place}", regex, _SCORE) for place, regex in enumerate(regexes)]
             yield PatternRecognizer(kind, patterns=parts, global_regex_flags=flags)
     if listed := sorted({name.strip() for name in names if name.strip()}, key=len, reverse=True):
