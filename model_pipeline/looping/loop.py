@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -148,6 +148,14 @@ def _curate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
     if max(rows[str(method)] for method in preferred(wanted.recipe).methods) < least:
         found = ", ".join(f"{count} for {name}" for name, count in rows.items())
         raise _Ended(Ending.TOO_FEW, f"Too few votes to learn from: {found}; the recipe wants {least} at least.")
+    gate = wanted.recipe.gate
+    judges = _people(out, ("validation", "test") if gate.validation else ("test",))
+    if judges < gate.least_people:  # the gate would say so too, after the training
+        raise _Ended(
+            Ending.TOO_FEW,
+            f"Too few people to judge a new model: {judges} are held out from learning, and the gate wants "
+            f"{gate.least_people} at least (curate.test_share is the share of the people who are).",
+        )
     kept = sum(rows.values())
     said = f"{kept:,} rows to learn from and {sum(held_out.values()):,} held out; {sum(dropped.values()):,} dropped."
     return said, {"train": rows, "held_out": held_out, "dropped": dropped}
@@ -236,6 +244,15 @@ def _nameless(value: Any) -> Any:
 def _lines(path: Path) -> int:
     with path.open("rb") as file:
         return sum(1 for _ in file)
+
+
+def _people(curated: Path, splits: Sequence[str]) -> int:
+    """How many people have said something of votes or pairs in these splits."""
+    found = set()
+    for path in (curated / name / f"{split}.jsonl" for name in ("kto", "dpo") for split in splits):
+        with path.open(encoding="utf-8") as file:
+            found |= {json.loads(line)["person"] for line in file}
+    return len(found)
 
 
 @contextmanager

@@ -28,6 +28,8 @@ SMALL = [
     "prefer.max_steps=2",
     "prefer.batch_size=4",
     "prefer.least_rows=4",
+    "gate.least_people=2",
+    "curate.test_share=0.3",
     "gate.prompts=4",
     "gate.least_prompts=2",
     "gate.chats=0",
@@ -106,6 +108,14 @@ def test_too_few_votes_are_counted_out_loud(bot: Path, tmp_path: Path) -> None:
     assert "Too few votes to learn from:" in done.output and "the recipe wants" in done.output
 
 
+def test_too_few_judges_are_told_before_anything_is_trained(bot: Path, tmp_path: Path) -> None:
+    votes(bot, people=16, each=4)
+    settings = [each for each in SMALL if not each.startswith("gate.least_people")]
+    assert run_loop(wanted(bot, tmp_path / "turn", *settings), Report()) is Ending.TOO_FEW
+    assert "Too few people to judge a new model: " in open_turn(tmp_path / "turn").said
+    assert not (tmp_path / "turn" / "run").exists()
+
+
 def test_a_model_that_passed_is_tried_out_and_never_twice(bot: Path, tmp_path: Path) -> None:
     out = tmp_path / "turn"
     ready_for_the_bot(out, tmp_path)
@@ -168,7 +178,7 @@ def small_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path,
     place = tmp_path_factory.mktemp("loop")
     (place / "bot").mkdir()
     (place / "bot" / "config.toml").write_text("[inference]\nthreads = 2\n")
-    votes(place / "bot", people=16, each=4)
+    votes(place / "bot", people=30, each=4)
     ending = run_loop(wanted(place / "bot", place / "turn", *SMALL), Report())
     yield place / "bot", place / "turn", ending
 
