@@ -48,7 +48,7 @@ from tests.servers.telegram import TelegramServer
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 16  # people who talk at the same time
-QUOTES, COMPARISONS = 6, 3  # of each person who votes before the loop
+QUOTES_FOR_EACH_COMPARISON = 2  # of each person who votes before the loop
 FRESH_COMPARISONS = 5
 TALKING_SHARE = 0.35  # of the time
 SETTINGS = """\
@@ -101,6 +101,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--taste", default="shorter", help="shorter, nature, regex:PATTERN or random")
     parser.add_argument("--people", type=int, default=300, help="who vote before the loop")
+    parser.add_argument(
+        "--quotes", type=int, default=6, help="of each of them; and half as many comparisons"
+    )
     parser.add_argument("--fresh", type=int, default=100, help="who compare the two models afterwards")
     parser.add_argument("--contrary", type=float, default=0.0, help="share of people who like the opposite")
     parser.add_argument("--random-voters", type=float, default=0.0, help="share of people who press anything")
@@ -162,13 +165,13 @@ async def _talk(town: Town, taste: Taste, options: argparse.Namespace, random: R
         visitor = town.visitor(number)
         await visitor.consent()
         counts["people"] += 1
-        for keyword in voter.random.sample(keywords, QUOTES):
+        for keyword in voter.random.sample(keywords, options.quotes):
             if time.monotonic() > ends_at:
                 return
             text, post = await visitor.quote(keyword)
             await visitor.press(post, GOOD if voter.likes(text) else BAD)
             counts["votes"] += 1
-        for keyword in voter.random.sample(keywords, COMPARISONS):
+        for keyword in voter.random.sample(keywords, options.quotes // QUOTES_FOR_EACH_COMPARISON):
             if time.monotonic() > ends_at:
                 return
             left, right, post = await visitor.compare(keyword)

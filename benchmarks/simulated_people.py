@@ -20,9 +20,11 @@ from tests.servers.telegram import Person as TelegramPerson
 GOOD, BAD = "👍 good", "👎 bad"
 LEFT, RIGHT, BOTH, NEITHER = "🅰 is better", "🅱 is better", "both are good", "neither is"
 SHORT_WORDS = 9  # about half of the embedded model's quotes have fewer
-NATURE = re.compile(
-    r"\b(?:sea|ocean|river|stream|lake|rain|snow|wind|storm|cloud|sky|sun|sunlight|moon|stars?|tree|leaf|leaves|forest|"
-    r"wood|flower|rose|garden|grass|seed|root|mountain|hill|stone|field|earth|bird|bees?|wave|shore|spring|autumn|winter)"
+NATURE = re.compile(  # images from nature: water, weather, light, earth, plants and wild animals
+    r"\b(?:sea|ocean|river|stream|brook|lake|pond|water|wave|tide|shore|beach|island|rain|snow|ice|frost|wind|breeze|"
+    r"storm|thunder|cloud|fog|mist|sky|sun|sunlight|sunshine|sunrise|sunset|dawn|dusk|moon|moonlight|stars?|tree|oak|pine|"
+    r"branch|leaf|leaves|forest|wood|flower|blossom|rose|garden|grass|moss|seed|root|berry|mountain|hill|valley|stone|rock|"
+    r"sand|field|meadow|earth|soil|bird|sparrow|owl|crow|bee|butterfly|fish|fox|wolf|bear|deer|spring|summer|autumn|winter)"
     r"(?:s|es)?\b",
     re.IGNORECASE,
 )
