@@ -101,9 +101,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--taste", default="shorter", help="shorter, nature, regex:PATTERN or random")
     parser.add_argument("--people", type=int, default=300, help="who vote before the loop")
-    parser.add_argument(
-        "--quotes", type=int, default=6, help="of each of them; and half as many comparisons"
-    )
+    parser.add_argument("--quotes", type=int, default=6, help="of each of them; and half as many comparisons")
     parser.add_argument("--fresh", type=int, default=100, help="who compare the two models afterwards")
     parser.add_argument("--contrary", type=float, default=0.0, help="share of people who like the opposite")
     parser.add_argument("--random-voters", type=float, default=0.0, help="share of people who press anything")

@@ -13,14 +13,13 @@ from typing import Any
 
 from model_pipeline.curation.curated_folder import (
     DROPPED_FILE,
-    SET_FILES,
     json_lines,
-    read_manifest,
     read_sets,
     write_into,
 )
 from model_pipeline.curation.decisions import Choice, Decision, Decisions
-from model_pipeline.curation.lines import SETS, Dropped, row_of, set_of
+from model_pipeline.curation.lines import Dropped, row_of, set_of
+from model_pipeline.data.curated_manifest import SET_FILES, SETS, read_manifest
 from model_pipeline.data.json_lines import read_json_lines
 from model_pipeline.data.splits import SPLITS
 from model_pipeline.errors import InputInvalid

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_pipeline.curation.lines import SETS
+from model_pipeline.data.curated_manifest import SETS
 from model_pipeline.data.splits import SPLITS
 
 FEW_LINES = 50  # to train on; below it the card and the command say so

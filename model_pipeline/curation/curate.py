@@ -10,10 +10,10 @@ from typing import Any
 
 from model_pipeline.curation.card import sentences
 from model_pipeline.curation.cleaning import clean_export
-from model_pipeline.curation.curated_folder import DROPPED_FILE, FORMAT, SET_FILES, check_new, json_lines, write_new
+from model_pipeline.curation.curated_folder import DROPPED_FILE, check_new, json_lines, write_new
 from model_pipeline.curation.export_folder import read_export
 from model_pipeline.curation.language import Languages
-from model_pipeline.curation.lines import SETS, Dropped, Line, json_of
+from model_pipeline.curation.lines import Dropped, Line, json_of
 from model_pipeline.curation.near_duplicates import without_duplicates
 from model_pipeline.curation.offence import Offence
 from model_pipeline.curation.opinions import gather
@@ -23,6 +23,7 @@ from model_pipeline.curation.quality import Quality
 from model_pipeline.curation.sets import make_sets
 from model_pipeline.curation.settings import Curate
 from model_pipeline.curation.words import Export
+from model_pipeline.data.curated_manifest import FORMAT, SET_FILES, SETS
 from model_pipeline.data.sources import read_lines
 from model_pipeline.data.splits import SPLITS
 from model_pipeline.report import Report

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from model_pipeline.curation.card import card_text
-from model_pipeline.curation.lines import SETS
+from model_pipeline.data.curated_manifest import MANIFEST_FILE, SET_FILES
 from model_pipeline.data.json_lines import read_json_lines
-from model_pipeline.data.splits import SPLITS
 from model_pipeline.errors import InputInvalid
 
-FORMAT = 1
-MANIFEST_FILE, DROPPED_FILE, CARD_FILE = "manifest.json", "dropped.jsonl", "README.md"
-SET_FILES = {(name, split): f"{name}/{split}.jsonl" for name in SETS for split in SPLITS}
+DROPPED_FILE, CARD_FILE = "dropped.jsonl", "README.md"
 
 Content = Mapping[str, str]  # relative path and text
 
@@ -55,22 +52,6 @@ def write_into(folder: Path, files: Content, manifest: Mapping[str, Any]) -> Non
         _replace(folder / name, text)
     hashes = {name: _sha256(text) for name, text in sorted(written.items())}
     _replace(folder / MANIFEST_FILE, json.dumps({**manifest, "files": hashes}, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a curated folder. Raises `InputInvalid` where there is none, or one of another format."""
-    path = folder / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = manifest["format"], sorted(set(SET_FILES.values()) - set(manifest["files"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputInvalid(
-            f"{folder} is no curated folder: {MANIFEST_FILE} is missing or broken; "
-            "quotesmith-pipeline curate makes one."
-        ) from error
-    if found != (FORMAT, []):
-        raise InputInvalid(f"{folder} is no curated folder of format {FORMAT}; curate the export again.")
-    return dict(manifest)
 
 
 def read_sets(folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from model_pipeline.curation.curated_folder import read_manifest
 from model_pipeline.curation.settings import Curate
+from model_pipeline.data.curated_manifest import read_manifest
 from model_pipeline.data.sources import read_lines
 
 

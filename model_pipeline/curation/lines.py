@@ -8,7 +8,6 @@ from typing import Any
 
 from model_pipeline.curation.words import Question
 
-SETS = ("sft", "kto", "dpo")
 ALL_SETS = "all"
 
 

@@ -16,9 +16,10 @@ from rich.panel import Panel
 from rich.text import Text
 
 from model_pipeline.curation.apply_review import apply_review
-from model_pipeline.curation.curated_folder import read_manifest, read_sets
+from model_pipeline.curation.curated_folder import read_sets
 from model_pipeline.curation.decisions import REVIEW_FILE, Choice, Decision, Decisions
 from model_pipeline.curation.quality import NO_DIFFERENCE
+from model_pipeline.data.curated_manifest import read_manifest
 from model_pipeline.data.texts import normalised
 from model_pipeline.errors import InputInvalid, Interrupted
 from model_pipeline.report import Report

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from model_pipeline.data.curated_manifest import MANIFEST_FILE, read_manifest
 from model_pipeline.data.items import Message
 from model_pipeline.data.json_lines import read_json_lines
 from model_pipeline.errors import InputInvalid
 
-FORMAT = 1
-MANIFEST_FILE = "manifest.json"
-SPLITS = ("train", "validation", "test")
 _REPLIES = {"sft": ("completion",), "kto": ("completion",), "dpo": ("chosen", "rejected")}
 _ROLES = ("system", "user", "assistant")
 
@@ -65,18 +62,8 @@ class Curated:
 
 def read_curated(folder: Path) -> Curated:
     """The curated folder. Raises `InputInvalid` where it is none, or of another format."""
-    path = folder / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found, export, files = manifest["format"], manifest["export"], dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputInvalid(
-            f"{folder} is no curated folder: its {MANIFEST_FILE} is missing or broken; quotesmith-pipeline "
-            f"curate EXPORT --out {folder} makes one."
-        ) from error
-    if found != FORMAT:
-        raise InputInvalid(f"{folder} was curated in the format {found!r}; this version reads format {FORMAT}.")
-    return Curated(folder, str(export), _sha256(path), files)
+    manifest = read_manifest(folder)
+    return Curated(folder, str(manifest["export"]), _sha256(folder / MANIFEST_FILE), dict(manifest["files"]))
 
 
 def draw(opinions: Iterable[Opinion], seed: int) -> list[Opinion]:

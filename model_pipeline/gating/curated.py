@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model_pipeline.data.curated_manifest import SET_FILES, read_manifest
 from model_pipeline.data.json_lines import read_json_lines
 from model_pipeline.errors import InputInvalid
 from model_pipeline.runs import sha256
-
-FORMAT = 1
-SETS = ("sft", "kto", "dpo")
-SPLITS = ("train", "validation", "test")
 
 
 class Turn(BaseModel):
@@ -82,8 +78,8 @@ class Curated:
 
 def read_curated(folder: Path, *, validation: bool) -> Curated:
     """The folder's test rows, with its validation rows if they count too. Raises `InputInvalid`."""
-    manifest = _manifest(folder)
-    for name in (f"{kind}/{split}.jsonl" for kind in SETS for split in SPLITS):
+    manifest = read_manifest(folder)
+    for name in SET_FILES.values():
         _check(folder, name, manifest)
     splits = ("validation", "test") if validation else ("test",)
     return Curated(
@@ -104,20 +100,6 @@ def _learned(folder: Path) -> Iterator[str]:
             yield voted.completion
     for pair in _lines(folder / "dpo" / "train.jsonl", Compared):
         yield pair.chosen
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found, named = manifest["format"], manifest["export"] and isinstance(manifest["files"], dict)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputInvalid(
-            f"{folder} holds no curated data: manifest.json is missing or broken; quotesmith-pipeline curate writes it."
-        ) from error
-    if found != FORMAT or not named:
-        raise InputInvalid(f"{folder} is a curated folder of format {found!r}; this version reads format {FORMAT}.")
-    return manifest
 
 
 def _check(folder: Path, name: str, manifest: dict[str, Any]) -> None:

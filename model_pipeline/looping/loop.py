@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from model_pipeline.data.curated_manifest import SETS
 from model_pipeline.errors import InputInvalid
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.page import PAGE_FILE, write_page
@@ -24,7 +25,7 @@ from model_pipeline.report import Report
 from model_pipeline.runs import Stage, create_run
 
 STAGES = (Stage.DEQUANTIZE, Stage.PREPARE, Stage.PREFER, Stage.MERGE, Stage.EXPORT_GGUF, Stage.QUANTIZE)
-SETS = ("sft", "kto", "dpo")
+LEAST_SHARE, MOST_SHARE = 0.01, 0.5  # as the bot takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class _Ended(Exception):
 def run_loop(wanted: Wanted, report: Report) -> Ending:
     """Go through the steps that are not done, and write the page after each. Raises `PipelineError`."""
     preferred(wanted.recipe)
+    _check_share(wanted.share)
     turn = open_turn(wanted.out)
     with _locked(wanted.out):
         if turn.ending is not Ending.OPEN:
@@ -78,6 +80,17 @@ def preferred(recipe: Recipe) -> Prefer:
             f"The recipe {recipe.name} has no section [prefer], so there is nothing to learn from votes."
         )
     return recipe.prefer
+
+
+def _check_share(share: str) -> None:
+    """Raise `InputInvalid` for what the bot would refuse at the very end."""
+    number, _, rest = share.strip().partition("%")
+    try:
+        given = float(number) / (100 if "%" in share else 1)
+    except ValueError:
+        given = 0.0
+    if rest or not LEAST_SHARE <= given <= MOST_SHARE:
+        raise InputInvalid(f"{share!r} is no share of the people; give one from 1% to 50%, such as 20%.")
 
 
 def _begin(turn: Turn, bot: BotCommands) -> None:

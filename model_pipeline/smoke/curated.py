@@ -11,15 +11,15 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from model_pipeline.data.curated import FORMAT, MANIFEST_FILE, SPLITS
+from model_pipeline.data.curated_manifest import FORMAT, MANIFEST_FILE, SETS
 from model_pipeline.data.json_lines import write_json_lines
+from model_pipeline.data.splits import SPLITS
 from model_pipeline.errors import InputInvalid
 from model_pipeline.smoke.texts import Quote, quotes
 
 VOTES, PAIRS, CORRECTIONS = 240, 120, 60
 LEAST_ROWS = 20  # of a method's training rows; each has more
 _ROWS_OF_A_PERSON = 6
-_SETS = ("sft", "kto", "dpo")
 
 Row = dict[str, Any]
 
@@ -29,7 +29,7 @@ def write_curated(folder: Path, seed: int) -> None:
 
     Raises `InputInvalid` where they cannot be written.
     """
-    sets = dict(zip(_SETS, _rows(Random(seed)), strict=True))
+    sets = dict(zip(SETS, _rows(Random(seed)), strict=True))
     try:
         files = {}
         for name, rows in sets.items():

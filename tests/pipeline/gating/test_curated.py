@@ -55,7 +55,7 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, key: str, value: obj
 def test_a_folder_without_a_whole_manifest_is_refused(tmp_path: Path, manifest: str) -> None:
     folder = folder_of(tmp_path / "data")
     (folder / "manifest.json").write_text(manifest)
-    with pytest.raises(InputInvalid, match="holds no curated data"):
+    with pytest.raises(InputInvalid, match="is no curated folder"):
         read_curated(folder, validation=False)
 
 
@@ -63,5 +63,5 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "data")
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
-    with pytest.raises(InputInvalid, match="of format 2; this version reads format 1"):
+    with pytest.raises(InputInvalid, match="in the format 2; this version reads format 1"):
         read_curated(folder, validation=False)

@@ -199,7 +199,7 @@ def test_a_limit_that_is_broken_refuses_what_people_prefer(changed: Path, liked:
     ("arguments", "sentence"),
     [
         (["nowhere", str(STARTER), "--data", "."], "nowhere holds no model"),
-        ([str(STARTER), str(STARTER), "--data", "nowhere"], "nowhere holds no curated data"),
+        ([str(STARTER), str(STARTER), "--data", "nowhere"], "nowhere is no curated folder"),
         ([str(STARTER), str(STARTER), "--data", ".", "--set", "gate.prompts=0"], "gate.prompts input should be"),
         ([str(STARTER), str(STARTER), "--data", ".", "--recipe", "none"], "There is no recipe 'none'"),
     ],

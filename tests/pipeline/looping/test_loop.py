@@ -159,6 +159,8 @@ def test_what_the_bot_refuses_is_said_in_its_own_words(bot: Path, tmp_path: Path
     [
         (["--bot", "nowhere"], "nowhere is not a folder; give the one that the bot runs in."),
         (["--recipe", "starter"], "The recipe starter has no section [prefer], so there is nothing to learn from"),
+        (["--share", "90%"], "'90%' is no share of the people; give one from 1% to 50%, such as 20%."),
+        (["--share", "many"], "'many' is no share of the people"),
         (["--set", "prefer.epoch=1"], "prefer.epoch is not a key"),
         (["--out", "config.toml"], "is there and holds no turn of the loop"),
     ],
