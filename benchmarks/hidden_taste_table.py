@@ -73,7 +73,7 @@ def draw(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
     axes.axvline(50, color=INK, linewidth=0.8)
     for place, result in zip(places, results, strict=True):
         if result["win_rate"] is None:
-            axes.annotate(f"gate: {result['gate']}", (51, place), va="center", fontsize=9, color=INK)
+            axes.annotate(f"the gate says: {result['gate']}", (51, place), va="center", fontsize=9, color=INK)
             continue
         low, high = (100 * bound for bound in result["interval"])
         axes.plot([low, high], [place, place], color=COLOUR, linewidth=3, solid_capstyle="butt")
@@ -82,7 +82,7 @@ def draw(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
     axes.set_yticks(list(places), [named(result) for result in results], parse_math=False)
     axes.set_xlim(40, 100)
     axes.set_ylim(-0.6, len(results) - 0.4)
-    axes.set_xlabel("% of fresh people's decided comparisons that the new model won, 95% interval", fontsize=9)
+    axes.set_xlabel("decided comparisons that the new model won, %, with 95% interval", fontsize=9)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(labelsize=9, colors=INK, length=2)
     figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
