@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.bot_replies import BotUnavailable
@@ -37,6 +34,7 @@ from model_pipeline.gating.reading import read_texts
 from model_pipeline.gating.served import safety_figure, served_figures
 from model_pipeline.gating.settings import Gate
 from model_pipeline.gating.verdicts import Judged, Outcome, Verdict, decide, none_wrong
+from model_pipeline.locking import only_process_in
 from model_pipeline.report import Report
 from model_pipeline.runs import versions
 
@@ -60,7 +58,7 @@ def run_gate(new: Path, old: Path, data: Path, out: Path, settings: Gate, report
     compared = Compared(
         read_candidate(new), read_candidate(old), read_curated(data, validation=settings.validation), settings
     )
-    with _folder(out):
+    with only_process_in(out):
         (out / RESULT_FILE).unlink(missing_ok=True)
         figures = list(_figures(compared, out, report))
         verdict, reasons = decide(figures)
@@ -173,16 +171,3 @@ def _figure(judged: Judged) -> dict[str, Any]:
         "n": judged.n,
         "decides": judged.decides,
     }
-
-
-@contextmanager
-def _folder(out: Path) -> Iterator[None]:
-    """The folder, for this process alone."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise InputInvalid(f"Another process works on {out}; wait, or choose another with --out.") from error
-    except OSError as error:
-        raise InputInvalid(f"The folder {out} cannot be written: {error.strerror or error}.") from error

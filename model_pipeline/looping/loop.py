@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from model_pipeline.data.curated_manifest import SETS
 from model_pipeline.errors import InputInvalid
+from model_pipeline.locking import only_process_in
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.page import PAGE_FILE, write_page
 from model_pipeline.looping.record import Done, Ending, Step, Turn, open_turn, turn_before
@@ -52,7 +50,7 @@ def run_loop(wanted: Wanted, report: Report) -> Ending:
     preferred(wanted.recipe)
     _check_share(wanted.share)
     turn = open_turn(wanted.out)
-    with _locked(wanted.out):
+    with only_process_in(wanted.out):
         if turn.ending is not Ending.OPEN:
             report.say(f"This turn has ended before: {turn.said}")
             return turn.ending
@@ -266,16 +264,3 @@ def _people(curated: Path, splits: Sequence[str]) -> int:
         with path.open(encoding="utf-8") as file:
             found |= {json.loads(line)["person"] for line in file}
     return len(found)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep every other process from working on this turn. Raises `InputInvalid` if one does."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise InputInvalid(f"Another process works on {folder}; wait, or name another folder with --out.") from error
-    except OSError as error:
-        raise InputInvalid(f"{folder} cannot be written: {error.strerror or error}.") from error
