@@ -151,7 +151,12 @@ async def test_no_secret_is_exported_without_consent_nor_survives_a_forget(tmp_p
         await town.answer(*homes["wim"], "/consent off")
 
         before = await quotesmith(town, tmp_path, "data", "export", "--out", "before")
-        assert given_away(bytes_in(tmp_path / "before"), *people) == {"nora": 0, "wim": 0, "ada": 5, "bob": 5}
+        assert given_away(bytes_in(tmp_path / "before"), *people) == {
+            "nora": 0,
+            "wim": 0,
+            "ada": 1,
+            "bob": 1,
+        }  # the plain sentence
         model_folder(tmp_path / "data" / "models" / "learned", lineage={"exports": [before["name"]]})
         (tmp_path / "runs" / "night").mkdir(parents=True)
         (tmp_path / "runs" / "night" / "manifest.json").write_text(json.dumps({"export": before["name"]}))
@@ -164,7 +169,7 @@ async def test_no_secret_is_exported_without_consent_nor_survives_a_forget(tmp_p
         left = {"nora": 0, "wim": 5, "ada": 0, "bob": 5}
         assert given_away(bytes_in(tmp_path / "data"), *people) == left  # the database and its log, as the bot runs
         assert given_away(bytes_in(tmp_path / "copies"), *people) == left
-        assert given_away(bytes_in(tmp_path / "after"), *people) == {**left, "wim": 0}
+        assert given_away(bytes_in(tmp_path / "after"), *people) == {"nora": 0, "wim": 0, "ada": 0, "bob": 1}
 
         await town.answer(*homes["ada"], "I am back")
         (stale,) = await quotesmith(town, tmp_path, "data", "lineage", "--runs", "runs")

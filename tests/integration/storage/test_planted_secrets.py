@@ -130,7 +130,7 @@ async def test_nothing_reaches_an_export_but_what_its_person_agrees_to_now(ruled
     content = await exported(ruled, tmp_path / "out")
     for person in (never, withdrew, earlier):
         assert Secrets(person.user_id).found_in(content) == []
-    assert Secrets("ada").found_in(content) == list(Secrets("ada").all)  # the export is not empty
+    assert Secrets("ada").found_in(content) == list(Secrets("ada").all[-1:])  # no pattern knows a plain sentence
 
 
 async def test_new_terms_ask_anew_also_for_what_was_written_under_the_old_ones(
@@ -191,9 +191,10 @@ async def test_after_a_forget_nothing_is_left_but_the_names_of_what_was_made(
 
     await ruled.people.forget(ada.platform, ada.user_id)
     copy = await back_up(ruled.database, tmp_path / "copies", keep=1)
-    for content in (on_disk(path), copy.path.read_bytes(), await exported(ruled, tmp_path / "after")):
+    kept = [(on_disk(path), 5), (copy.path.read_bytes(), 5), (await exported(ruled, tmp_path / "after"), 1)]
+    for content, count in kept:
         assert Secrets("ada").found_in(content) == [] and b"hash of ada" not in content
-        assert len(Secrets("bob").found_in(content)) == 5
+        assert len(Secrets("bob").found_in(content)) == count
     await ruled.say(ada, "I am back", "welcome")  # which changes nothing about what was made before
     (stale,) = await stale_exports(ruled.database)
     assert (stale.name, stale.rows) == (before.name, 3)
