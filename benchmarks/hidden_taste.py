@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -41,6 +40,7 @@ from benchmarks.simulated_people import (
     Voter,
     taste_of,
 )
+from model_pipeline.evaluation.bot_replies import machine
 from model_pipeline.evaluation.statistics import estimate_statistic
 from tests.e2e.platforms.bot_process import BotProcess
 from tests.servers.discord import DiscordServer
@@ -148,7 +148,7 @@ async def measure(folder: Path, taste: Taste, options: argparse.Namespace) -> di
             result["canary"] = await _state_of_canary(folder, environment)
             seconds["fresh votes"] = round(time.monotonic() - began - sum(seconds.values()), 1)
     seconds["all"] = round(time.monotonic() - began, 1)
-    return result | {"seconds": seconds, "machine": f"{os.cpu_count()} processors, {_processor()}"}
+    return result | {"seconds": seconds, "machine": machine()}
 
 
 # -- people -----------------------------------------------------------------------------------------------------------
@@ -331,12 +331,6 @@ def _gate(folder: Path) -> dict[str, Any]:
 def _figure(gate: dict[str, Any], name: str, side: str) -> float | None:
     figure = gate.get("figures", {}).get(name)
     return None if figure is None else figure[side]
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())
 
 
 if __name__ == "__main__":

@@ -133,13 +133,13 @@ class LiveOperations:
         """
         async with self._changing:
             before = self.model_in_use()
-            canary = self._store.canary()
+            canary, active = await asyncio.to_thread(self._store.decided)  # a slow disk holds nobody up
             if canary is not None and canary.running:
                 await self._begin(canary)
                 await self._judge_canary(canary)
             else:
                 self._end_canary()
-                if self._store.active_name() != before:
+                if active != before:
                     await self._answer_with(self._store.active())
             now = self.model_in_use()
             return now if now != before else ""

@@ -149,6 +149,11 @@ class ModelStore:
         """The running canary, or the last one. Raises ModelInvalid."""
         return read_state(self.folder).canary
 
+    def decided(self) -> tuple[Canary | None, str]:
+        """The running or last canary, and the name of the model to serve, of one moment. Raises ModelInvalid."""
+        state = read_state(self.folder)
+        return state.canary, state.active or EMBEDDED_NAME
+
     def try_out(self, name: str, share: float, least_people: int = LEAST_PEOPLE) -> Canary:
         """Begin a canary: the model answers that share of the people from now on.
 

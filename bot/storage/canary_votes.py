@@ -13,7 +13,7 @@ from bot.storage.tables import ComparedPair, Generation, Message, Preference, Vo
 
 
 async def said_of(database: Database, canary: Canary) -> list[VoteOnModel | ModelsCompared]:
-    """Spoken votes and comparisons, the oldest first, of replies that were written since the canary began.
+    """Spoken votes and comparisons, each as they were said, of replies that were written since the canary began.
 
     Fixed replies are no model's, and a vote on a comparison as a whole says nothing of either side.
     """
@@ -40,7 +40,7 @@ async def said_of(database: Database, canary: Canary) -> list[VoteOnModel | Mode
         for one, pair in (await session.execute(compared)).all():
             sides = (pair.left_sha256, pair.right_sha256)
             said.append(ModelsCompared(one.person_id, one.message_id, *sides, one.preferred, one.created_at))
-    return sorted(said, key=lambda each: each.at)
+    return said
 
 
 async def newest_words(database: Database) -> tuple[int, int]:

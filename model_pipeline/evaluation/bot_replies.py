@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import cycle, islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from model_pipeline.bot_python import python_path
 from model_pipeline.evaluation.answers import QUOTE, Asked, Latency
 from model_pipeline.report import Advance
 
@@ -98,7 +98,7 @@ def latency_of(name: str, replies: Sequence[Timed], count_tokens: Callable[[str]
     seconds = [reply.seconds for reply in replies]
     p50, p95 = (float(value) * 1000 for value in np.percentile(seconds, [50, 95]))
     tokens = sum(count_tokens(reply.text) for reply in replies)
-    return Latency(name, len(replies), p50, p95, tokens / sum(seconds), _machine())
+    return Latency(name, len(replies), p50, p95, tokens / sum(seconds), machine())
 
 
 class Console:
@@ -194,9 +194,8 @@ def _environment(folder: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.upper().startswith("QUOTESMITH_") and name not in OWN_VARIABLES
     }
-    beside = [str(Path(str(files("model_pipeline"))).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return inherited | {
-        "PYTHONPATH": os.pathsep.join(beside),
+        "PYTHONPATH": python_path(),
         "QUOTESMITH_MODEL__FOLDER": str(folder / "models"),
         "QUOTESMITH_DATABASE__URL": f"sqlite+aiosqlite:///{folder / 'quotesmith.db'}",
         "QUOTESMITH_QUOTE__POOL_DEPTH": "0",
@@ -210,7 +209,7 @@ def line_of(row: Asked) -> str:
     return " ".join(row.prompt.split())[:LONGEST_LINE].lstrip("/") or "?"
 
 
-def _machine() -> str:
+def machine() -> str:
     """The processor as its maker calls it, where the system tells that."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment
-
+from model_pipeline.evaluation.html_document import render_document
 from model_pipeline.evaluation.page_content import showable
-from model_pipeline.evaluation.page_html import STYLE
 from model_pipeline.evaluation.page_markdown import escape
 from model_pipeline.evaluation.wording import number
 from model_pipeline.gating.plot import draw_intervals
@@ -25,19 +22,10 @@ TOLD = {
     Verdict.TOO_FEW: "Too few data",
 }
 
-HTML = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ page.title }}</title>
-<style>
-{{ style | safe }}.passed { color: #00734f; } .failed { color: #b34700; } .few { color: #8a6100; }
-</style>
-</head>
-<body>
-<h1>{{ page.title }}</h1>
+STYLE = """\
+.passed { color: #00734f; } .failed { color: #b34700; } .few { color: #8a6100; }
+"""
+BODY = """\
 <p class="soft">{{ page.about }}</p>
 <p class="note"><strong>{{ page.verdict }}</strong></p>
 <ul class="verdicts">
@@ -57,7 +45,7 @@ HTML = """\
 {% if plot %}
 <h2>Differences, new against old</h2>
 <p class="soft">{{ page.plot_says }}</p>
-<img src="data:image/png;base64,{{ plot }}" alt="{{ page.plot_says }}" style="max-width: 100%; height: auto">
+<img src="data:image/png;base64,{{ plot | base64 }}" alt="{{ page.plot_says }}" style="max-width: 100%; height: auto">
 {% endif %}
 <h2>How to read this</h2>
 <ul>
@@ -65,8 +53,6 @@ HTML = """\
 <li>{{ line }}</li>
 {% endfor %}
 </ul>
-</body>
-</html>
 """
 
 
@@ -114,9 +100,8 @@ def write_gate_pages(
         reading=_reading(confidence),
     )
     drawn = draw_intervals(folder / PLOT, figures)
-    plot = base64.b64encode((folder / PLOT).read_bytes()).decode("ascii") if drawn else ""
-    environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=True)
-    html = environment.from_string(HTML).render(page=page, head=HEAD, style=STYLE, plot=plot)
+    plot = folder / PLOT if drawn else None
+    html = render_document(page.title, BODY, STYLE, page=page, head=HEAD, plot=plot)
     (folder / "report.html").write_text(html, encoding="utf-8")
     (folder / "report.md").write_text(_markdown(page, drawn), encoding="utf-8")
 

@@ -6,10 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from model_pipeline.bot_python import python_path
 from model_pipeline.errors import InputInvalid
 
 LIMIT_S = 600
@@ -28,7 +28,7 @@ class BotCommands:
         done = subprocess.run(
             [sys.executable, "-m", "bot", *arguments, "--json"],
             cwd=self.folder,
-            env=_environment(),
+            env=os.environ | {"PYTHONPATH": python_path()},
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -39,9 +39,3 @@ class BotCommands:
             said = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1].removeprefix("quotesmith: ")
             raise InputInvalid(f"quotesmith {' '.join(arguments[:2])} failed: {said.rstrip('.')}.")
         return json.loads(lines[-1])
-
-
-def _environment() -> dict[str, str]:
-    """This process's; the bot is looked for beside this package too, for it runs in a folder of its own."""
-    beside = [str(Path(str(files("model_pipeline"))).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(beside)}

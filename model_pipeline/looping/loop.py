@@ -38,33 +38,34 @@ class Wanted:
 
 
 class _Ended(Exception):
-    """The turn is over before its last step; the text is the sentence that says why."""
+    """The turn is over before its last step; the text is the sentence that says why. `figures` are of a step done."""
 
-    def __init__(self, ending: Ending, said: str) -> None:
+    def __init__(self, ending: Ending, said: str, figures: Mapping[str, Any] | None = None) -> None:
         super().__init__(said)
-        self.ending = ending
+        self.ending, self.figures = ending, figures
 
 
 def run_loop(wanted: Wanted, report: Report) -> Ending:
     """Go through the steps that are not done, and write the page after each. Raises `PipelineError`."""
     preferred(wanted.recipe)
     _check_share(wanted.share)
-    turn = open_turn(wanted.out)
+    turn, bot = open_turn(wanted.out), BotCommands(wanted.bot)
+    status = bot.run("model", "status")
+    if said := _busy(turn, status):
+        report.say(said)
+        return Ending.BUSY
     with only_process_in(wanted.out):
         if turn.ending is not Ending.OPEN:
             report.say(f"This turn has ended before: {turn.said}")
             return turn.ending
-        bot = BotCommands(wanted.bot)
         try:
-            _begin(turn, bot)
+            _begin(turn, status, bot)
             for step in Step:
                 _go_through(step, turn, wanted, bot, report)
             turn.ending, turn.said = Ending.CANARY, turn.steps[-1].said
         except _Ended as end:
             turn.ending, turn.said = end.ending, str(end)
             report.say(turn.said)
-            if end.ending is Ending.BUSY:  # nothing was begun
-                return end.ending
         turn.save()
         write_page(turn)
     report.say(f"{turn.folder / PAGE_FILE}")
@@ -91,16 +92,19 @@ def _check_share(share: str) -> None:
         raise InputInvalid(f"{share!r} is no share of the people; give one from 1% to 50%, such as 20%.")
 
 
-def _begin(turn: Turn, bot: BotCommands) -> None:
-    """Remember what is served, for the whole turn compares with that. Raises `_Ended` while a model is tried out."""
-    status = bot.run("model", "status")
+def _busy(turn: Turn, status: Mapping[str, Any]) -> str:
+    """Why nothing may be begun now; "" where it may. A turn that has ended, or whose own model it is, may be asked."""
     canary = status["canary"] or {}
-    if canary.get("state") == "running" and turn.done(Step.CANARY) is None and canary["name"] != turn.name:
-        raise _Ended(
-            Ending.BUSY,
-            f"{canary['name']} is still being tried out: the next turn begins when that has ended "
-            "(`quotesmith model status`).",
-        )
+    if turn.ending is not Ending.OPEN or canary.get("state") != "running" or canary["name"] == turn.name:
+        return ""
+    return (
+        f"{canary['name']} is still being tried out: the next turn begins when that has ended "
+        "(`quotesmith model status`)."
+    )
+
+
+def _begin(turn: Turn, status: Mapping[str, Any], bot: BotCommands) -> None:
+    """Remember what is served, for the whole turn compares with that."""
     if not turn.against:
         served = bot.run("model", "show", status["active"])
         turn.against, turn.against_sha256 = status["active"], served["sha256"]
@@ -115,11 +119,20 @@ def _go_through(step: Step, turn: Turn, wanted: Wanted, bot: BotCommands, report
         return
     report.say(f"{step}:")
     began = time.monotonic()
-    said, figures = _WORK[step](turn, wanted, bot, report)
+    try:
+        said, figures = _WORK[step](turn, wanted, bot, report)
+    except _Ended as end:
+        if end.figures is not None:
+            _record(turn, step, str(end), end.figures, began)
+        raise
+    _record(turn, step, said, figures, began)
+    report.say(said)
+
+
+def _record(turn: Turn, step: Step, said: str, figures: Mapping[str, Any], began: float) -> None:
     turn.steps.append(Done(step, said, round(time.monotonic() - began, 1), dict(figures)))
     turn.save()
     write_page(turn)
-    report.say(said)
 
 
 # -- the steps: each says in a sentence what it came to, and in figures ------------------------------------------------
@@ -195,8 +208,7 @@ def _gate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said
     said = f"The gate says {verdict}: {' '.join(found['reasons'])}"
     if verdict != "promote":
         ending = Ending.TOO_FEW if verdict == "too few" else Ending.REFUSED
-        turn.steps.append(Done(Step.GATE, said, 0.0, found))
-        raise _Ended(ending, said)
+        raise _Ended(ending, said, found)
     return said, found
 
 

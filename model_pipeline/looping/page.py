@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
-
-from model_pipeline.evaluation.page_html import STYLE
+from model_pipeline.evaluation.html_document import render_document
 from model_pipeline.looping.record import Done, Ending, Step, Turn
 
 PAGE_FILE = "report.html"
@@ -24,18 +21,7 @@ TITLES = {
 }
 _LEARNED = {"Rows": "train_rows", "Steps": "steps", "Loss": "train_loss", "Best held-out loss": "best_validation_loss"}
 _GATE_HEAD = ("Figure", "Old", "New", "Difference", "Interval", "Verdict")
-HTML = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-{{ style | safe }}</style>
-</head>
-<body>
-<h1>{{ title }}</h1>
+BODY = """\
 <p class="note"><strong>{{ ending }}</strong></p>
 {% for section in sections %}
 <h2>{{ section.title }}</h2>
@@ -51,8 +37,8 @@ HTML = """\
 {% endif %}
 {% if section.pictures %}
 <div class="plots">
-{% for name, data in section.pictures %}
-<img src="data:image/png;base64,{{ data }}" alt="{{ name }}">
+{% for picture in section.pictures %}
+<img src="data:image/png;base64,{{ picture | base64 }}" alt="{{ picture.stem }}">
 {% endfor %}
 </div>
 {% endif %}
@@ -61,8 +47,6 @@ HTML = """\
 <h2>Not done</h2>
 <p class="soft">{{ left }}</p>
 {% endif %}
-</body>
-</html>
 """
 
 
@@ -73,16 +57,15 @@ class _Section:
     took: str
     head: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    pictures: Sequence[tuple[str, str]] = field(default=())
+    pictures: Sequence[Path] = ()
 
 
 def write_page(turn: Turn) -> None:
     """Write the page anew; it needs no other file. Raises `OSError`."""
     left = [str(step) for step in Step if turn.done(step) is None]
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(HTML)
-    text = page.render(
-        title=f"From votes to a model: the turn of {turn.began[:16].replace('T', ' ')} UTC",
-        style=STYLE,
+    text = render_document(
+        f"From votes to a model: the turn of {turn.began[:16].replace('T', ' ')} UTC",
+        BODY,
         ending=turn.said or "This turn has not ended yet.",
         sections=[_section(turn, done) for done in turn.steps],
         left=", ".join(left) if left and turn.ending is not Ending.CANARY else "",
@@ -137,9 +120,8 @@ def _number(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _pictures(folder: Path, step: Step) -> Iterator[tuple[str, str]]:
+def _pictures(folder: Path, step: Step) -> Iterator[Path]:
     """The plots that the step left, inside the page."""
     places = {Step.PREFER: folder / "run" / "prefer", Step.GATE: folder / "gate"}
     if place := places.get(step):
-        for path in sorted(place.rglob("*.png")):
-            yield path.stem, base64.b64encode(path.read_bytes()).decode("ascii")
+        yield from sorted(place.rglob("*.png"))

@@ -13,7 +13,7 @@ from bot.storage.export import export_rows
 from model_pipeline.curation.curate import curate
 from model_pipeline.curation.settings import Curate
 from model_pipeline.report import Report
-from tests.integration.storage.conftest import Stores, key_of, migrated, path, stores  # noqa: F401 - fixtures
+from tests.integration.storage.conftest import Stores, key_of
 from tests.pipeline.curation.small_export import Curated
 
 ADA, BOB, EVE = key_of("ada"), key_of("bob"), key_of("eve")
@@ -27,13 +27,13 @@ def anywhere(key: ConversationKey, kind: MessageKind, as_option: bool) -> bool:
     return True
 
 
-async def curated(stores: Stores, where: Path) -> Curated:  # noqa: F811
+async def curated(stores: Stores, where: Path) -> Curated:
     await export_rows(stores.database, where / "export", anywhere)
     curate(where / "export", where / "out", Curate(), Report())
     return Curated(where / "out")
 
 
-async def test_secrets_and_people_without_consent_are_nowhere(stores: Stores, tmp_path: Path) -> None:  # noqa: F811
+async def test_secrets_and_people_without_consent_are_nowhere(stores: Stores, tmp_path: Path) -> None:
     for key in (ADA, BOB):
         await stores.consents.record(key.platform, key.user_id, TERMS_VERSION, True)
     for secret in SECRETS:
@@ -71,7 +71,7 @@ async def test_secrets_and_people_without_consent_are_nowhere(stores: Stores, tm
     ],
 )
 async def test_the_last_word_of_a_person_is_what_is_learned(
-    stores: Stores,  # noqa: F811
+    stores: Stores,
     tmp_path: Path,
     said: tuple[Vote, ...],
     label: bool | None,

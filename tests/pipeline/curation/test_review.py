@@ -127,8 +127,9 @@ def test_ctrl_c_loses_nothing_that_was_decided(folder: Path) -> None:
     command = [sys.executable, "-m", "model_pipeline.cli", "review", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
-    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heard}
-    with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stderr=pipe, text=True, preexec_fn=heard) as process:
+        assert process.stdin and process.stderr
         process.stdin.write("r\n")
         process.stdin.flush()
         while "2 of 4" not in process.stderr.readline():

@@ -149,7 +149,7 @@ def test_no_turn_begins_while_a_model_is_tried_out(bot: Path, tmp_path: Path) ->
     done = CliRunner().invoke(app, ["loop", "--bot", str(bot), "--out", str(tmp_path / "second")])
     assert done.exit_code == 4
     assert "is still being tried out: the next turn begins when that has ended" in done.output.replace("\n", " ")
-    assert not (tmp_path / "second" / "loop.json").exists()
+    assert not (tmp_path / "second").exists()
 
 
 def test_what_the_bot_refuses_is_said_in_its_own_words(bot: Path, tmp_path: Path) -> None:
