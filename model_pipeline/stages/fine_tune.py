@@ -6,6 +6,7 @@ Leaves `adapter/` (`model/` for the method full), the loss curve as CSV and PNG,
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from itertools import islice
@@ -113,11 +114,22 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     return trainer, [*train, *validation]
 
 
+def _log_metrics_to(folder: Path) -> None:
+    """Makes trackio write to `folder` from now on.
+
+    It takes its folder from the environment once, when it is imported; a process that trains two runs, as a notebook
+    does, would log the second beside the first.
+    """
+    os.environ["TRACKIO_DIR"] = str(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "trackio"]:
+        del sys.modules[name]
+
+
 def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision) -> SFTConfig:
     settings = _settings(run)
     # Elsewhere it would be right too, and compute every pair of tokens of a batch.
     packing = settings.packing and hardware.attention(precision, flash=settings.flash_attention) != "sdpa"
-    os.environ["TRACKIO_DIR"] = str(folder / "trackio")  # read when trackio is imported, by the trainer
+    _log_metrics_to(folder / "trackio")
     return SFTConfig(
         output_dir=str(folder / "checkpoints"),
         run_name=run.folder.name,

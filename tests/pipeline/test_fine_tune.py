@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import errno
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,17 @@ def test_it_leaves_an_adapter_a_curve_and_figures(trained: Run) -> None:
     assert 0 < figures["trained_parameters"] < figures["total_parameters"]
     assert figures["tokens_per_second"] > 0 and figures["peak_memory_bytes"] > 0
     assert [row["step"] for row in curve(trained) if row["loss"]] == [str(step) for step in range(1, 13)]
+
+
+def test_each_run_of_a_process_has_a_log_of_its_own(trained: Run, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder.with_name("base-tinyllama"), tmp_path / "base-tinyllama")
+    run = prepared_run(tmp_path / "second")
+    fine_tune(run, Quiet())
+    for each in (trained, run):
+        (log,) = (each.of(Stage.FINE_TUNE) / "trackio").glob("*.db")
+        with closing(sqlite3.connect(log)) as connection:
+            named = connection.execute("SELECT DISTINCT run_name FROM metrics").fetchall()
+        assert named == [(each.folder.name,)]
 
 
 @pytest.mark.parametrize("step", [6, 11])  # in the first epoch of ten steps, and in the second
