@@ -60,7 +60,8 @@ def test_a_reply_that_is_taken_back_is_erased_with_its_wrapped_rows(open_termina
     terminal = open_terminal("retracts")
     terminal.at_prompt(f"/quote the sea{ENTER}")
     shown = terminal.wait_for("Calm water still moves.")
-    assert "The sea is wide" in shown and shown.endswith("\x1b[2A\r\x1b[JCalm water still moves.")
+    # What the terminal draws next may have come in the same read.
+    assert "The sea is wide" in shown and "\x1b[2A\r\x1b[JCalm water still moves." in shown
     terminal.at_prompt(f"/quit{ENTER}")
     assert terminal.exit_code() == 0
     assert "states: done delivered: 1" in terminal.screen
