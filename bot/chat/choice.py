@@ -15,10 +15,12 @@ from bot.chat.generation import Finished
 from bot.chat.ports import Judge
 from bot.chat.quotes import same_text_key
 
-# In the judge's log odds; found by reading choices side by side (see DECISIONS.md).
-NAMES_KEYWORD = 3.0
-UNLIKELY = 6.0  # for each nat a token that a quote is less likely than the likeliest of them
-SAYS_AGAIN = 3.0  # for each longer word that stands in it once more, in whatever form
+# In log odds that a reader would post the quote: near what `python -m benchmarks.choice_weights` fits to readers'
+# marks, which names the first four in this order. The last two are rules, and outweigh whatever the others say.
+UNLIKELY = 0.17  # for each nat that a whole quote is less likely than the likeliest of them
+NAMES_KEYWORD = 1.0
+SAYS_AGAIN = 1.5  # for each longer word that stands in it once more, in whatever form
+JUDGED = 0.1  # for each of the judge's log odds
 COPY = 12.0
 LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
 
@@ -57,17 +59,17 @@ class ChoiceSize:
 def best_of(keyword: str, choices: Sequence[Choice], seen: Sequence[str], judge: Judge | None) -> Choice:
     """The quote to give. Without a judge, keyword, likelihood and what was seen lately decide."""
     judged = judge.scores(keyword, [choice.text for choice in choices]) if judge else [0.0] * len(choices)
-    nats = [choice.finished.nats_per_token for choice in choices]
+    nats = [_nats(choice.finished) for choice in choices]
     least = min((each for each in nats if each is not None), default=0.0)
     lately = [_words(text) for text in seen]
 
     def worth(number: int) -> float:
         text, surprise = choices[number].text, nats[number]
         return (
-            judged[number]
+            JUDGED * judged[number]
             + NAMES_KEYWORD * names(keyword, text)
             - UNLIKELY * ((surprise if surprise is not None else least) - least)
-            - SAYS_AGAIN * _repeated(text)
+            - SAYS_AGAIN * repeated(text)
             - COPY * bool(judge and judge.is_copy(text))
             - LIKE_SEEN * _likeness(text, lately)
         )
@@ -82,10 +84,16 @@ def names(keyword: str, text: str) -> float:
     return len(wanted & _stems(_words(text))) / max(1, len(wanted))
 
 
-def _repeated(text: str) -> int:
+def repeated(text: str) -> int:
     """How many words of four letters or more say again what stands there already ("a castle is a castle")."""
     long = [word for word in _WORD.findall(text.casefold()) if len(word) > 3]
     return len(long) - len(_stems(long))
+
+
+def _nats(finished: Finished) -> float | None:
+    """Of the whole text and its end: what is said in few words holds together more often."""
+    per_token = finished.nats_per_token
+    return None if per_token is None else per_token * (finished.completion_tokens + 1)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -30,7 +30,7 @@ from model_pipeline.training.base_model import load_base, parameter_counts
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
-from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
+from model_pipeline.training.hardware import PADDED_ONLY, Hardware, dtype_of, find_hardware, peak_memory_bytes
 from model_pipeline.training.length_grouped import LengthGroupedTrainer
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
@@ -128,7 +128,8 @@ def _log_metrics_to(folder: Path) -> None:
 def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision) -> SFTConfig:
     settings = _settings(run)
     # Elsewhere it would be right too, and compute every pair of tokens of a batch.
-    packing = settings.packing and hardware.attention(precision, flash=settings.flash_attention) != "sdpa"
+    attention = hardware.attention(precision, flash=settings.flash_attention)
+    packing = settings.packing and attention not in PADDED_ONLY
     _log_metrics_to(folder / "trackio")
     return SFTConfig(
         output_dir=str(folder / "checkpoints"),

@@ -12,6 +12,7 @@ import torch
 from model_pipeline.recipe import Precision
 from model_pipeline.training import varlen_attention
 
+PADDED_ONLY = ("eager", "sdpa")  # kinds of attention that cannot keep the rows of a packed sequence apart
 _FLASH_CAPABILITY = (8, 0)  # flash-attn 2 needs Ampere; so does bf16 arithmetic
 
 
@@ -34,7 +35,12 @@ class Hardware:
         return Precision.BF16 if self.bf16 else Precision.FP16
 
     def attention(self, precision: Precision, *, flash: bool) -> str:
-        """transformers' name of the attention to train with; only `sdpa` is no kernel for packed rows."""
+        """transformers' name of the attention to train with; see `PADDED_ONLY`.
+
+        On processors `eager` trains the short rows of this project 1.2 to 1.5 times as fast as `sdpa` (DECISIONS.md).
+        """
+        if not self.cuda:
+            return "eager"
         if not flash or not self.bf16 or precision not in (Precision.BF16, Precision.FP16):
             return "sdpa"
         if self.flash:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,13 @@ def test_of_two_that_name_it_the_likelier_is_given() -> None:
 def test_a_quote_that_says_a_word_again_gives_way() -> None:
     again, once = "A castle is a castle for castles.", "A castle keeps its gate open."
     assert best_of("castle", [choice(again, 1.0), choice(once, 1.8)], [], None).text == once
+
+
+def test_of_two_that_are_as_likely_for_each_token_the_shorter_is_given() -> None:
+    long = Choice(
+        "Rain on the roof makes the cat sleep late and well.", replace(choice(RAIN).finished, completion_tokens=20)
+    )
+    assert best_of("rain", [long, choice(RAIN)], [], None).text == RAIN
 
 
 def test_what_the_model_learned_by_heart_is_given_last() -> None:

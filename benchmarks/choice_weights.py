@@ -1,0 +1,99 @@
+"""How much each thing that is known of a quote says of whether a reader would post it.
+
+    python -m benchmarks.choice_weights --model bot/starter --marks benchmarks/readings/2026-11-27-choice/quotes.tsv
+
+The marks are a table of quotes that a model wrote, one a keyword, each read by itself (readings/RUBRIC.md): keyword,
+quote and good, which is y or n. What `bot.chat.choice` weighs is worked out for each, and a logistic regression gives
+the weights; an area under the curve of one half is no better than chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.chat import choice
+from bot.errors import QuotesmithError
+from bot.models.folder import read_folder
+from bot.models.judge import LearnedJudge
+from model_pipeline.errors import InputInvalid, PipelineError
+from model_pipeline.evaluation.gguf_answers import gguf_nats
+
+YES, MARKS = "y", ("y", "n")
+FOLDS = 5
+
+
+def main() -> None:
+    """Read the marks and print the weights."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--model", type=Path, required=True, help="a model folder, with its judge")
+    parser.add_argument("--marks", type=Path, required=True, help="keyword, quote, good, separated by tabs")
+    arguments = parser.parse_args()
+    try:
+        fit(arguments.model, *read_marks(arguments.marks))
+    except (QuotesmithError, PipelineError, OSError) as error:
+        sys.exit(str(error))
+
+
+def read_marks(path: Path) -> tuple[list[tuple[str, str]], NDArray[np.bool_]]:
+    """Keyword and quote of each line, and whether it was found good. Raises `InputInvalid`."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    for number, row in enumerate(rows, start=2):
+        if row.get("good") not in MARKS or not row.get("keyword") or not row.get("quote"):
+            raise InputInvalid(f"Line {number} of {path} needs a keyword, a quote, and y or n under good.")
+    good = np.array([row["good"] == YES for row in rows])
+    if min(good.sum(), len(good) - good.sum()) < FOLDS:
+        raise InputInvalid(f"{path} needs at least {FOLDS} quotes that are good and {FOLDS} that are not.")
+    return [(row["keyword"], row["quote"]) for row in rows], good
+
+
+def fit(folder: Path, quotes: list[tuple[str, str]], good: NDArray[np.bool_]) -> None:
+    """Print what each measure says alone, all of them together, and the weights."""
+    from scipy.stats import rankdata
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    def area(scores: NDArray[np.float64]) -> float:
+        positive = int(good.sum())
+        above = float(rankdata(scores)[good].sum()) - positive * (positive + 1) / 2
+        return above / (positive * (len(good) - positive))
+
+    measures = measure(folder, quotes)
+    print(f"{len(good):,} quotes, {good.sum():,} of them good ({good.mean():.1%}); areas under the curve:")
+    for name, values in measures.items():
+        print(f"  {name:<28} {area(values):.3f}")
+    table = np.stack(list(measures.values()), axis=1)
+    regression = LogisticRegression(max_iter=1_000)
+    together = cross_val_predict(regression, table, good, cv=FOLDS, method="predict_proba")[:, 1]
+    print(f"  together, in {FOLDS}-fold validation {area(together):.3f}")
+    fitted = regression.fit(table, good)
+    print("weights: " + ", ".join(f"{n} {w:.3f}" for n, w in zip(measures, fitted.coef_[0], strict=True)))
+
+
+def measure(folder: Path, quotes: list[tuple[str, str]]) -> dict[str, NDArray[np.float64]]:
+    """What the choice weighs, of each quote; more is better."""
+    model = read_folder(folder)
+    if model.judge_path is None:
+        raise InputInvalid(f"The model {folder} has no judge.")
+    judge, template = LearnedJudge.load(model.judge_path), model.quote_prompt.template
+    texts = [(template.format(keyword=keyword.lower()), f" {quote}") for keyword, quote in quotes]
+    return {
+        "likelihood, in nats": -np.array(gguf_nats(model.path, texts, _silent)),
+        "names the keyword": np.array([choice.names(keyword, quote) for keyword, quote in quotes]),
+        "words said again (fewer)": -np.array([float(choice.repeated(quote)) for _, quote in quotes]),
+        "judge": np.array([judge.scores(keyword, [quote])[0] for keyword, quote in quotes]),
+    }
+
+
+def _silent(done: int, how: str = "") -> None:
+    """Shows no progress."""
+
+
+if __name__ == "__main__":
+    main()
