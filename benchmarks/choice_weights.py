@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.chat import choice
+from bot.chat.model import Model
+from bot.chat.prompts import quote_request
 from bot.errors import QuotesmithError
 from bot.models.folder import read_folder
 from bot.models.judge import LearnedJudge
@@ -55,23 +57,18 @@ def read_marks(path: Path) -> tuple[list[tuple[str, str]], NDArray[np.bool_]]:
 
 def fit(folder: Path, quotes: list[tuple[str, str]], good: NDArray[np.bool_]) -> None:
     """Print what each measure says alone, all of them together, and the weights."""
-    from scipy.stats import rankdata
     from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import cross_val_predict
-
-    def area(scores: NDArray[np.float64]) -> float:
-        positive = int(good.sum())
-        above = float(rankdata(scores)[good].sum()) - positive * (positive + 1) / 2
-        return above / (positive * (len(good) - positive))
 
     measures = measure(folder, quotes)
     print(f"{len(good):,} quotes, {good.sum():,} of them good ({good.mean():.1%}); areas under the curve:")
     for name, values in measures.items():
-        print(f"  {name:<28} {area(values):.3f}")
+        print(f"  {name:<28} {roc_auc_score(good, values):.3f}")
     table = np.stack(list(measures.values()), axis=1)
     regression = LogisticRegression(max_iter=1_000)
     together = cross_val_predict(regression, table, good, cv=FOLDS, method="predict_proba")[:, 1]
-    print(f"  together, in {FOLDS}-fold validation {area(together):.3f}")
+    print(f"  together, in {FOLDS}-fold validation {roc_auc_score(good, together):.3f}")
     fitted = regression.fit(table, good)
     print("weights: " + ", ".join(f"{n} {w:.3f}" for n, w in zip(measures, fitted.coef_[0], strict=True)))
 
@@ -81,14 +78,21 @@ def measure(folder: Path, quotes: list[tuple[str, str]]) -> dict[str, NDArray[np
     model = read_folder(folder)
     if model.judge_path is None:
         raise InputInvalid(f"The model {folder} has no judge.")
-    judge, template = LearnedJudge.load(model.judge_path), model.quote_prompt.template
-    texts = [(template.format(keyword=keyword.lower()), f" {quote}") for keyword, quote in quotes]
+    if model.quote_prompt.chat:
+        raise InputInvalid(f"The model {folder} is asked in chat; only prompts of plain text are read here.")
+    judge = LearnedJudge.load(model.judge_path)
+    texts = [(_prompt(model, keyword), f" {quote}") for keyword, quote in quotes]
     return {
         "likelihood, in nats": -np.array(gguf_nats(model.path, texts, _silent)),
         "names the keyword": np.array([choice.names(keyword, quote) for keyword, quote in quotes]),
         "words said again (fewer)": -np.array([float(choice.repeated(quote)) for _, quote in quotes]),
         "judge": np.array([judge.scores(keyword, [quote])[0] for keyword, quote in quotes]),
     }
+
+
+def _prompt(model: Model, keyword: str) -> str:
+    """As the bot asks."""
+    return quote_request(model, keyword, person="", max_tokens=1, seed=None, deadline_s=1).prompt or ""
 
 
 def _silent(done: int, how: str = "") -> None:

@@ -102,7 +102,7 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     train, validation = (read_rows(run.of(Stage.PREPARE) / f"{name}.jsonl") for name in ("train", "validation"))
     trainer = LengthGroupedTrainer(
         model=model,
-        args=_arguments(run, folder, hardware, precision),
+        args=_arguments(run, folder, hardware, precision, attention),
         train_dataset=_dataset(train, tokenizer),
         eval_dataset=_dataset(validation, tokenizer),
         processing_class=tokenizer,
@@ -125,10 +125,9 @@ def _log_metrics_to(folder: Path) -> None:
         del sys.modules[name]
 
 
-def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision) -> SFTConfig:
+def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision, attention: str) -> SFTConfig:
     settings = _settings(run)
     # Elsewhere it would be right too, and compute every pair of tokens of a batch.
-    attention = hardware.attention(precision, flash=settings.flash_attention)
     packing = settings.packing and attention not in PADDED_ONLY
     _log_metrics_to(folder / "trackio")
     return SFTConfig(

@@ -46,6 +46,7 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]
         "limits__requests_per_minute": "0",
         "limits__chat_requests_per_minute": "0",
         "chat__reply_max_tokens": "900",
+        "quote__pool_depth": "0",  # what is written ahead would hold the places of a worker that a test slows down
     }
     async with scene(tmp_path_factory.mktemp("town"), **settings) as opened:
         yield opened

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +23,6 @@ from tests.integration.storage.conftest import key_of, stores_over, url_of
 from tests.model_folders import twin_of_the_embedded_model
 from tests.unit.pipeline.looping.turns import turn
 
-ROOT = Path(__file__).resolve().parents[3]
 SMALL = [
     "data.max_rows=60",
     "prefer.max_steps=2",
@@ -185,14 +181,8 @@ def small_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path,
     (place / "bot").mkdir()
     (place / "bot" / "config.toml").write_text("[inference]\nthreads = 2\n")
     votes(place / "bot", people=30, each=4)
-    # A process of its own, as a timer starts it: the trainer's libraries keep to the folder that they meet first.
-    settings = [argument for each in SMALL for argument in ("--set", each)]
-    command = [sys.executable, "-m", "model_pipeline.cli", "loop", "--bot", "bot", "--out", "turn", *settings]
-    done = subprocess.run(
-        command, cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
-    assert done.returncode in (3, 4), done.stderr
-    yield place / "bot", place / "turn", open_turn(place / "turn").ending
+    ending = run_loop(wanted(place / "bot", place / "turn", *SMALL), Report())
+    yield place / "bot", place / "turn", ending
 
 
 def test_votes_that_show_nothing_promote_nothing(small_turn: tuple[Path, Path, Ending]) -> None:
