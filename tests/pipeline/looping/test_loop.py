@@ -24,7 +24,8 @@ from tests.model_folders import twin_of_the_embedded_model
 from tests.unit.pipeline.looping.turns import turn
 
 SMALL = [
-    "data.max_rows=60",
+    "data.max_rows=120",
+    "data.validation_share=0.1",  # whatever rows are drawn, some are left for it
     "prefer.max_steps=2",
     "prefer.batch_size=4",
     "prefer.least_rows=4",
