@@ -1,4 +1,4 @@
-"""The real bot, `quotesmith run`, as a process of its own that a test starts, stops and kills."""
+"""The real bot, `quotesmith run`, as a process of its own that a test starts, stops, holds up and kills."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 PATIENCE_S = 60.0
 
@@ -123,3 +125,53 @@ class BotProcess:
             async with self._news:
                 self.lines.append(data.decode(errors="replace").rstrip("\n"))
                 self._news.notify_all()
+
+
+@contextmanager
+def worker_stopped(bot: BotProcess) -> Iterator[None]:
+    """The model writes nothing until the block ends."""
+    workers = bot.workers()
+    assert workers
+    _signal(workers, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(workers, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def worker_slowed(bot: BotProcess, pause_s: float = 0.2) -> AsyncIterator[None]:
+    """The model writes about a word between two pauses, however fast the machine is, until the block ends."""
+    braking = [asyncio.create_task(_brake(worker, pause_s)) for worker in bot.workers()]
+    assert braking
+    try:
+        yield
+    finally:
+        for each in braking:
+            each.cancel()
+        await asyncio.gather(*braking, return_exceptions=True)
+
+
+async def _brake(worker: int, pause_s: float) -> None:
+    """Stop the worker after each line that it writes; let go of it when cancelled.
+
+    A share of the time instead would be a word on one machine and nothing, or the whole reply, on another.
+    """
+    with suppress(psutil.Error):  # it was killed
+        process = psutil.Process(worker)
+        try:
+            while True:
+                process.suspend()
+                await asyncio.sleep(pause_s)
+                written = process.io_counters().write_chars
+                process.resume()
+                while process.io_counters().write_chars == written:
+                    await asyncio.sleep(0.001)
+        finally:
+            process.resume()
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)

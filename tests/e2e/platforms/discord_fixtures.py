@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -152,42 +151,6 @@ class Scene:
         for person, channel in asking:
             self.server.say(person, channel, f"{self.me} {'tell me a very long story about the sea ' * 45}")
         return asking
-
-    @contextmanager
-    def worker_held(self) -> Iterator[None]:
-        """While the block runs, the model writes nothing."""
-        workers = self.bot.workers()
-        assert workers
-        for worker in workers:
-            os.kill(worker, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for worker in workers:
-                with suppress(ProcessLookupError):
-                    os.kill(worker, signal.SIGCONT)
-
-    @asynccontextmanager
-    async def worker_slowed(self) -> AsyncIterator[None]:
-        """While the block runs, the model writes in bursts: what a reply is so far is seen in each of the pauses."""
-
-        async def slow_down() -> None:
-            while True:
-                for worker in self.bot.workers():
-                    os.kill(worker, signal.SIGSTOP)
-                await asyncio.sleep(0.4)
-                for worker in self.bot.workers():
-                    os.kill(worker, signal.SIGCONT)
-                await asyncio.sleep(0.1)
-
-        slowing = asyncio.create_task(slow_down())
-        try:
-            yield
-        finally:
-            slowing.cancel()
-            await asyncio.wait([slowing])
-            for worker in self.bot.workers():
-                os.kill(worker, signal.SIGCONT)
 
     async def restarted(self) -> None:
         """Start the bot again, with the same database, and wait until Discord is ready for it."""

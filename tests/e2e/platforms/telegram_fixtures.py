@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -197,51 +196,3 @@ async def scene(folder: Path, **settings: str) -> AsyncIterator[Scene]:
     """A Telegram of its own, and a bot on it."""
     async with TelegramServer() as server, served(server, folder, **settings) as opened:
         yield opened
-
-
-# The worker
-
-
-@contextmanager
-def worker_stopped(bot: BotProcess) -> Iterator[None]:
-    """The model writes nothing until the block ends."""
-    workers = bot.workers()
-    _signal(workers, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        _signal(workers, signal.SIGCONT)
-
-
-@asynccontextmanager
-async def worker_slowed(bot: BotProcess, pause_s: float = 0.2) -> AsyncIterator[None]:
-    """The model writes about a word in each pause, as on a very slow machine, until the block ends."""
-    workers = bot.workers()
-    braking = asyncio.create_task(_brake(workers, pause_s))
-    try:
-        yield
-    finally:
-        braking.cancel()
-        await asyncio.wait([braking])
-        _signal(workers, signal.SIGCONT)
-
-
-async def _brake(workers: list[int], pause_s: float) -> None:
-    while True:
-        _signal(workers, signal.SIGSTOP)
-        await asyncio.sleep(pause_s)
-        _signal(workers, signal.SIGCONT)
-        await asyncio.sleep(0.002)
-
-
-def _signal(processes: list[int], number: signal.Signals) -> None:
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.kill(process, number)
-
-
-async def cut_power(bot: BotProcess) -> None:
-    """End the bot and its workers at once, also one that is held up."""
-    processes = [bot.pid, *bot.workers()]
-    _signal(processes, signal.SIGKILL)
-    await bot.ended()

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bot.platforms.catalogue import Texts
+from tests.e2e.platforms.bot_process import worker_stopped
 from tests.e2e.platforms.discord_fixtures import (
     AGAIN,
     BAD,
@@ -531,7 +532,7 @@ async def test_who_waits_in_line_sees_so_and_may_cancel(tmp_path: Path) -> None:
             return found[0] if found and "in line" in found[0]["content"] else {}
 
         notice = await server.until(waiting)
-        with scene.worker_held():
+        with worker_stopped(scene.bot):
             assert buttons(notice) == [CANCEL]
             refused = await scene.press(asking[0][0], notice, CANCEL)
             assert refused["content"] == SAID("error-stop-not-yours") and refused["flags"] & EPHEMERAL
@@ -563,7 +564,7 @@ async def test_an_operator_may_cancel_for_others_and_a_command_can_be_cancelled_
                 return shown if shown and "in line" in shown["content"] else {}
 
             notice = await server.until(waiting)
-            with scene.worker_held():
+            with worker_stopped(scene.bot):
                 server.press(operator, notice, CANCEL)
                 stopped = await scene.answer(asked)
                 assert stopped["content"] == SAID("stopped") and stopped["id"] == notice["id"]
@@ -615,7 +616,7 @@ async def test_a_chat_that_asks_too_fast_is_told_so(strict: Scene) -> None:
 
 async def test_nobody_waits_for_more_than_a_few_replies(strict: Scene) -> None:
     ada, bea, channel, elsewhere = strict.person(), strict.person(), strict.channel(), strict.channel()
-    with strict.worker_held():
+    with worker_stopped(strict.bot):
         asked = [strict.server.say(ada, channel, f"{strict.me} question {number}") for number in range(2)]
         await strict.becomes(lambda: len(strict.asked(ada)) == 2)
         third = await strict.command(ada, elsewhere, "chat", text="and this?")
@@ -631,7 +632,7 @@ async def test_nobody_waits_for_more_than_a_few_replies(strict: Scene) -> None:
 async def test_a_full_line_is_told_and_can_be_tried_again(strict: Scene) -> None:
     people = [(strict.person(), strict.channel()) for _ in range(5)]
     late, place = strict.person(), strict.channel()
-    with strict.worker_held():
+    with worker_stopped(strict.bot):
         asked = [(channel, strict.server.say(person, channel, f"{strict.me} hello")) for person, channel in people]
         await strict.becomes(lambda: all(len(strict.asked(person)) == 1 for person, _ in people))
         running = "SELECT COUNT(*) FROM jobs WHERE state = 'running'"

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from bot.platforms.catalogue import Texts
-from tests.e2e.platforms.bot_process import BotProcess
+from tests.e2e.platforms.bot_process import BotProcess, worker_slowed, worker_stopped
 from tests.e2e.platforms.discord_fixtures import (
     AGAIN,
     BAD,
@@ -250,7 +250,7 @@ async def test_an_outage_of_everything_is_survived(tmp_path: Path) -> None:
     async with own(tmp_path) as scene:
         ada, channel = scene.person(), scene.channel()
         await scene.mention(ada, channel, "before")
-        with scene.worker_held():
+        with worker_stopped(scene.bot):
             during = scene.server.say(ada, channel, f"{scene.me} during")
             await scene.becomes(lambda: len(scene.asked(ada)) == 2)
             await scene.server.down()
@@ -303,7 +303,7 @@ async def test_the_token_is_never_logged(tmp_path: Path) -> None:
 
 async def test_a_stopped_bot_goes_on_where_it_was_and_answers_once(tmp_path: Path) -> None:
     async with own(tmp_path, QUOTESMITH_PLATFORMS__STOP_WITHIN_S="0") as scene:
-        with scene.worker_held():
+        with worker_stopped(scene.bot):
             asking = scene.crowd(6)
             asked = scene.server.command(scene.person(), scene.channel(), "quote", keyword="patience")
             await scene.server.until(lambda: asked.acknowledged)
@@ -336,7 +336,7 @@ def begun(message: Json) -> bool:
 async def test_a_bot_that_is_killed_in_the_middle_of_replies_completes_each_in_its_message(tmp_path: Path) -> None:
     async with own(tmp_path) as scene:
         channels = [channel for _, channel in scene.crowd()]
-        async with scene.worker_slowed():
+        async with worker_slowed(scene.bot, pause_s=0.4):
             await scene.server.until(lambda: any(begun(m) for at in channels for m in scene.server.from_bot(at)))
             await scene.bot.kill()
         seen = {channel.id: scene.server.from_bot(channel) for channel in channels}
@@ -360,7 +360,7 @@ async def test_a_bot_that_is_killed_in_the_middle_of_commands_completes_each_in_
             )
             for _ in range(10)
         ]
-        async with scene.worker_slowed():
+        async with worker_slowed(scene.bot, pause_s=0.4):
             await scene.server.until(lambda: any(each.original and begun(each.original) for each in asked))
             await scene.bot.kill()
         seen = [scene.server.shown(each) for each in asked]
@@ -502,7 +502,7 @@ async def test_nothing_missed_is_answered_where_the_operator_does_not_want_it(tm
 @pytest.mark.parametrize("code", [10015, 50027])
 async def test_an_answer_that_comes_too_late_for_its_command_is_said_in_the_channel(scene: Scene, code: int) -> None:
     ada, channel = scene.person(), scene.channel()
-    with scene.worker_held():
+    with worker_stopped(scene.bot):
         asked = scene.server.command(ada, channel, "chat", text="hello")
         await scene.server.until(lambda: asked.acknowledged)
         scene.server.expire(asked, code=code)
@@ -515,7 +515,7 @@ async def test_an_answer_that_comes_too_late_for_its_command_is_said_in_the_chan
 
 async def test_a_private_answer_that_comes_too_late_for_its_command_is_said_in_private(scene: Scene) -> None:
     ada, channel = scene.person(), scene.channel()
-    with scene.worker_held():
+    with worker_stopped(scene.bot):
         asked = scene.server.command(ada, channel, "chat", text="hello", private=True)
         await scene.server.until(lambda: asked.acknowledged)
         scene.server.expire(asked)
@@ -528,7 +528,7 @@ async def test_a_command_whose_time_runs_out_meanwhile_is_answered_once(
 ) -> None:
     monkeypatch.setattr(scene.server, "interaction_lifetime_s", 1.0)
     ada, channel = scene.person(), scene.channel()
-    with scene.worker_held():
+    with worker_stopped(scene.bot):
         asked = scene.server.command(ada, channel, "quote", keyword="slowness")
         await scene.server.until(lambda: asked.acknowledged)
         await scene.becomes(lambda: time.monotonic() > asked.ends)
@@ -541,7 +541,7 @@ async def test_a_command_whose_time_runs_out_meanwhile_is_answered_once(
 async def test_a_command_whose_time_ran_out_while_the_bot_was_away_is_answered_once(tmp_path: Path) -> None:
     async with own(tmp_path) as scene:
         ada, channel = scene.person(), scene.channel()
-        with scene.worker_held():
+        with worker_stopped(scene.bot):
             asked = scene.server.command(ada, channel, "chat", text="hello")
             await scene.server.until(lambda: asked.acknowledged)
             os.killpg(scene.bot.pid, signal.SIGKILL)
@@ -687,7 +687,7 @@ async def test_a_limit_of_the_whole_bot_costs_nobody_a_reply(scene: Scene) -> No
 
 async def test_a_deleted_question_is_answered_all_the_same(scene: Scene) -> None:
     channel = scene.channel()
-    with scene.worker_held():
+    with worker_stopped(scene.bot):
         asked = scene.server.say(scene.person(), channel, f"{scene.me} hello")
         await scene.server.until(lambda: channel.id in scene.server.typing)
         scene.server.delete(asked)
@@ -697,7 +697,7 @@ async def test_a_deleted_question_is_answered_all_the_same(scene: Scene) -> None
 @pytest.mark.parametrize("private", [False, True])
 async def test_an_awaited_answer_that_is_deleted_or_dismissed_comes_anew(scene: Scene, private: bool) -> None:
     ada, channel = scene.person(), scene.channel()
-    with scene.worker_held():
+    with worker_stopped(scene.bot):
         asked = scene.server.command(ada, channel, "chat", text="hello", private=private)
         awaited = await scene.server.until(lambda: asked.original or {})
         scene.server.dismiss(awaited)
@@ -711,7 +711,7 @@ async def test_a_deleted_notice_gives_way_to_a_reply(tmp_path: Path) -> None:
         asking = scene.crowd()
         channel = asking[-1][1]
         [notice] = await scene.server.until(lambda: scene.server.from_bot(channel))
-        with scene.worker_held():
+        with worker_stopped(scene.bot):
             scene.server.delete(notice)
         await answered_once(scene, channel)
 
@@ -719,7 +719,7 @@ async def test_a_deleted_notice_gives_way_to_a_reply(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sending_only", [False, True])
 async def test_a_reply_in_a_forbidden_channel_is_given_up_and_others_are_not(scene: Scene, sending_only: bool) -> None:
     ada, closed, other = scene.person(), scene.channel(), scene.channel()
-    with scene.worker_held():
+    with worker_stopped(scene.bot):
         scene.server.say(ada, closed, f"{scene.me} hello")
         await scene.becomes(lambda: len(scene.asked(ada)) == 1)
         scene.server.forbid(closed, sending_only=sending_only)
@@ -738,7 +738,7 @@ async def test_a_reply_in_a_forbidden_channel_is_given_up_and_others_are_not(sce
 async def test_who_takes_no_direct_messages_costs_nobody_else_an_answer(scene: Scene) -> None:
     ada, bea, channel = scene.person(), scene.person(), scene.channel()
     scene.server.refuse_direct(ada)
-    with scene.worker_held():
+    with worker_stopped(scene.bot):
         asked = scene.server.command(ada, channel, "chat", text="hello", private=True)
         await scene.server.until(lambda: asked.acknowledged)
         scene.server.expire(asked)
@@ -753,7 +753,7 @@ async def test_who_takes_no_direct_messages_costs_nobody_else_an_answer(scene: S
 async def test_a_worker_that_is_killed_in_the_middle_of_replies_costs_nobody_one(tmp_path: Path) -> None:
     async with own(tmp_path) as scene:
         channels = [channel for _, channel in scene.crowd()]
-        async with scene.worker_slowed():
+        async with worker_slowed(scene.bot, pause_s=0.4):
             await scene.server.until(lambda: any(begun(m) for at in channels for m in scene.server.from_bot(at)))
             [worker] = scene.bot.workers()
             os.kill(worker, signal.SIGKILL)

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bot.platforms.catalogue import Texts
+from tests.e2e.platforms.bot_process import worker_slowed, worker_stopped
 from tests.e2e.platforms.telegram_fixtures import (
     AGAIN,
     BAD,
@@ -27,8 +28,6 @@ from tests.e2e.platforms.telegram_fixtures import (
     scene,
     served,
     words,
-    worker_slowed,
-    worker_stopped,
 )
 from tests.servers.telegram import SAMPLES, Chat, Json, Person, TelegramServer
 

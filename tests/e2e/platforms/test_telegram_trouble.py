@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
-from tests.e2e.platforms.bot_process import BotProcess
+from tests.e2e.platforms.bot_process import BotProcess, worker_slowed, worker_stopped
 from tests.e2e.platforms.telegram_fixtures import (
     AGAIN,
     BAD,
@@ -20,14 +20,11 @@ from tests.e2e.platforms.telegram_fixtures import (
     GOOD,
     PLACEHOLDER,
     Scene,
-    cut_power,
     is_reply,
     labels,
     scene,
     settings_for,
     words,
-    worker_slowed,
-    worker_stopped,
 )
 from tests.servers.telegram import Chat, Fault, Json, TelegramServer
 
@@ -121,7 +118,7 @@ async def test_a_reaction_that_comes_twice_does_not_undo_what_its_person_did_sin
 async def test_an_update_that_comes_again_after_a_restart_is_answered_once(own: Scene) -> None:
     ada, chat = own.somebody()
     await own.answer(ada, chat, "hello")
-    await cut_power(own.bot)
+    await own.bot.kill()
     own.server.repeat_last_update()
     await restart(own)
     await the_reply(own, chat)
@@ -136,7 +133,7 @@ async def test_what_was_answered_but_not_confirmed_to_telegram_is_answered_once(
     await own.becomes(lambda rows: rows == [("sent",)] * 2, delivered)
     await own.bot.says(UNREACHABLE)
     assert len(own.server.pending_updates) == 2
-    await cut_power(own.bot)
+    await own.bot.kill()
     await restart(own)
     for place in (chat, group):
         await the_reply(own, place)
@@ -146,7 +143,7 @@ async def test_what_is_said_after_a_long_message_is_not_lost_with_its_repetition
     ada, chat = own.somebody()
     own.server.say(ada, chat, "The tide came in. " * 222)
     await own.becomes(lambda rows: rows == [("sent",)], "SELECT state FROM deliveries")
-    await cut_power(own.bot)
+    await own.bot.kill()
     own.server.repeat_last_update()  # as if it had not been confirmed
     own.server.say(ada, chat, "And then?")
     await restart(own)
@@ -164,7 +161,7 @@ async def test_a_bot_killed_while_a_private_reply_grows_answers_exactly_once(own
         own.server.say(ada, chat, "tell me of the sea")
         await own.until(lambda: drafts(own, chat))
         assert own.finished(chat) == []
-        await cut_power(own.bot)
+        await own.bot.kill()
     await restart(own)
     await the_reply(own, chat)
 
@@ -177,7 +174,7 @@ async def test_a_bot_killed_while_a_group_reply_grows_finishes_it_in_the_same_me
         [growing] = own.server.from_bot(group)
         query = "SELECT platform_message_id FROM posts WHERE chat_id = ?"
         await own.becomes(lambda rows: rows == [(str(growing["message_id"]),)], query, str(group.id))
-        await cut_power(own.bot)
+        await own.bot.kill()
     await restart(own)
     assert (await the_reply(own, group))["message_id"] == growing["message_id"]
 
@@ -188,7 +185,7 @@ async def test_a_bot_killed_before_it_began_to_answer_answers_exactly_once(own: 
         own.server.say(ada, chat, "hello")
         own.server.say(ada, group, "/quote courage")
         await own.becomes(lambda rows: len(rows) == 2, "SELECT id FROM jobs")
-        await cut_power(own.bot)
+        await own.bot.kill()
     await restart(own)
     for place in (chat, group):
         await the_reply(own, place)
@@ -199,7 +196,7 @@ async def test_a_bot_killed_before_it_knew_that_its_reply_arrived_shows_it_once(
     own.server.fail_next("editMessageText", Fault.cut_after())
     own.server.say(ada, chat, "hello")
     await own.bot.says("is tried again in 1 s")
-    await cut_power(own.bot)
+    await own.bot.kill()
     await restart(own)
     await the_reply(own, chat)
 
@@ -209,7 +206,7 @@ async def test_a_bot_killed_before_it_knew_that_its_placeholder_arrived_shows_on
     own.server.fail_next("sendMessage", Fault.cut_after())
     own.server.say(ada, chat, "hello")
     await own.bot.says("is tried again in 1 s")
-    await cut_power(own.bot)
+    await own.bot.kill()
     await restart(own)
     await the_reply(own, chat, PLACEHOLDER)
 
