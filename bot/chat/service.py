@@ -107,6 +107,7 @@ class ChatService:
         self._quote = quote
         self._deadline_s = deadline_s
         self._parking = False
+        self._ahead: asyncio.Task[bool] | None = None  # what is being written for nobody yet
 
     @property
     def model(self) -> Model:
@@ -262,15 +263,29 @@ class ChatService:
     async def write_ahead(self) -> bool:
         """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of it.
 
+        It is given up as soon as there is something to write for a person: many candidates of a large model would hold
+        their places for seconds.
+
         While a model is being tried out, both write: quotes ahead of time have the whole choice, and are the better for
         it.
         """
         if not self._quote.pool_depth:
             return False
         for served in self._serving.all:
-            if all(one.generator.idle for one in self._serving.all) and await self._write_ahead(served):
-                return True
+            if all(one.generator.idle for one in self._serving.all):
+                self._ahead = writing = asyncio.create_task(self._write_ahead(served), name="writing ahead")
+                try:
+                    await asyncio.wait([writing])
+                finally:
+                    writing.cancel()  # the bot stops
+                if writing.cancelled() or writing.result():
+                    return not writing.cancelled()
         return False
+
+    async def _people_first(self) -> None:
+        """Give up what is written ahead, and wait until its places are free."""
+        if self._ahead is not None and self._ahead.cancel():
+            await asyncio.wait([self._ahead])
 
     async def _write_ahead(self, served: Served) -> bool:
         model = served.model.sha256
@@ -299,12 +314,14 @@ class ChatService:
                 job.key, MessageKind.QUOTE, self._quote.repeat_window
             )
             pooled = await self._from_pool(served.model, job.text, seen) if job.style is None else None
-            in_time = served.generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
-            candidates = served.choice_size.next(in_time)
         if pooled is not None:
             yield TextDelta(pooled.text)
             yield _pooled(served.model, pooled)
             return
+        await self._people_first()
+        if seed is None:
+            in_time = served.generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
+            candidates = served.choice_size.next(in_time)
         request = self._quote_request(served.model, job.text, job.key.person, job.style, seed)
         async with aclosing(self._write_quote(served, request, job.text, seen, candidates)) as events:
             async for event in events:
@@ -324,6 +341,7 @@ class ChatService:
         history = [earlier for earlier in history if earlier.id <= message.id] or [message]
         seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
         request = self._chat_request(served.model, job.key, history, seed)
+        await self._people_first()
         writing = self._write(served, request, seen, self._chat.attempts, visible_reply, finished_reply)
         async with aclosing(writing) as events:
             async for event in events:
@@ -340,6 +358,7 @@ class ChatService:
         arms = self._serving.all
         requests = [self._to_compare(served.model, job, about) for served in arms]
         left_s = self._deadline_s  # for all attempts together
+        await self._people_first()
         for attempt in range(1, self._quote.attempts + 1):
             this_time = [replace(prompts.next_attempt(one, attempt), deadline_s=left_s) for one in requests]
             written = await asyncio.gather(

@@ -269,6 +269,35 @@ async def test_nothing_is_written_ahead_while_somebody_waits() -> None:
     assert not bench.generator.requests
 
 
+@pytest.mark.parametrize("asks", ["accept_quote", "accept_chat", "accept_comparison"])
+async def test_what_is_written_ahead_is_given_up_for_a_person(asks: str) -> None:
+    """Many candidates of a large model hold their places for seconds."""
+    bench = Bench([Stall()], says(MOON), says(SUN), says(SEA), says(SUN))
+    await asked_twice(bench)
+    ahead = asyncio.create_task(bench.service.write_ahead())
+    while not bench.generator.under_way:
+        await asyncio.sleep(0)
+    job = await getattr(bench.service, asks)(ANN, "moon")
+    assert (await reply_of(bench.service.answer(job))).text
+    assert not await ahead and bench.generator.cancelled == bench.generator.requests[:1]
+    assert not bench.store.pool
+
+
+async def test_a_pooled_quote_leaves_what_is_written_ahead_alone() -> None:
+    bench = Bench([Stall()])
+    await asked_twice(bench)
+    pooled(bench.store, MOON)
+    ahead = asyncio.create_task(bench.service.write_ahead())
+    while not bench.generator.under_way:
+        await asyncio.sleep(0)
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == MOON
+    assert not ahead.done()
+    ahead.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ahead
+    assert bench.generator.cancelled == bench.generator.requests
+
+
 async def test_a_failure_to_write_ahead_is_told_and_pools_nothing() -> None:
     bench = Bench([BusyError("Too many people wait; try again later.")])
     await asked_twice(bench)
