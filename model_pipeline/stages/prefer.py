@@ -1,5 +1,7 @@
 """The stage prefer: the model learns what people prefer, from curated corrections (sft), votes (kto) and pairs (dpo).
 
+A file of marked quotes may stand in for the curated folder.
+
 The methods of the recipe follow each other, each from the result of the one before, and each in a folder of its own
 with its curves, its figures and its checkpoints. Leaves `adapter/` (`model/` if every weight was trained) of the last.
 """
@@ -20,8 +22,10 @@ from peft import PeftModel
 from transformers import set_seed
 
 from model_pipeline.data.curated import Curated, draw, read_curated
+from model_pipeline.data.marked import Marked, read_marked
 from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
 from model_pipeline.data.prepared import read_rows
+from model_pipeline.data.sources import find_path
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Method, Prefer, Preference
@@ -64,7 +68,7 @@ def prefer(run: Run, report: Report) -> None:
     began, settings = datetime.now(UTC), _settings(run)
     stages = (Stage.DEQUANTIZE, Stage.PREPARE, Stage.PRETRAIN, Stage.FINE_TUNE)
     folder = run.begin(Stage.PREFER, *(stage for stage in stages if stage in run.stages))
-    curated = read_curated(Path(settings.data).expanduser())
+    curated = _read(settings.data)
     _check_same(folder, curated)
     keep_libraries_quiet()
     tokenizer = load_tokenizer(preferred_from(run), run.recipe.base.revision)
@@ -93,7 +97,7 @@ def prefer(run: Run, report: Report) -> None:
         "precision": started.hardware.precision(settings.precision),
         "steps": sum(each["steps"] for each in learned.values()),
         "methods": learned,
-        "exports": [curated.export],
+        "exports": [curated.export] if curated.export else [],
         "curated_sha256": curated.sha256,
     }
     run.finish(Stage.PREFER, began, figures)
@@ -105,7 +109,13 @@ def _settings(run: Run) -> Prefer:
     return run.recipe.prefer
 
 
-def _check_same(folder: Path, curated: Curated) -> None:
+def _read(data: str) -> Curated | Marked:
+    """What the recipe names: a file of marked quotes, which may be one of this package, or a curated folder."""
+    place = Path(data).expanduser()
+    return read_curated(place) if place.is_dir() or place.suffix != ".jsonl" else read_marked(find_path(data))
+
+
+def _check_same(folder: Path, curated: Curated | Marked) -> None:
     """Raise `InputInvalid` where an earlier try began with other rows."""
     path = folder / CURATED_FILE
     if path.is_file() and path.read_text(encoding="utf-8").strip() != curated.sha256:
@@ -115,7 +125,7 @@ def _check_same(folder: Path, curated: Curated) -> None:
         )
 
 
-def _lessons(started: _Started, curated: Curated, report: Report) -> list[Lesson]:
+def _lessons(started: _Started, curated: Curated | Marked, report: Report) -> list[Lesson]:
     """The methods that have enough rows. Raises `InputInvalid` where none has."""
     lessons, missing = [], []
     for method in started.settings.methods:
@@ -135,7 +145,7 @@ def _lessons(started: _Started, curated: Curated, report: Report) -> list[Lesson
     return lessons
 
 
-def _judged(started: _Started, curated: Curated, method: Preference, split: str) -> list[Judged]:
+def _judged(started: _Started, curated: Curated | Marked, method: Preference, split: str) -> list[Judged]:
     settings, recipe = started.settings, started.run.recipe
     opinions = draw(curated.opinions(method, split, settings.sources), settings.seed)
     return judged_rows(opinions, recipe.data, recipe.served.quote_prompt, started.tokenizer, started.max_tokens)

@@ -165,6 +165,16 @@ def test_corrections_are_learned_as_they_are(alone: dict[str, Run], base: Path) 
     assert all(new > old + 3 for old, new in zip(before, after, strict=True))
 
 
+def test_marked_quotes_are_learned_from(base: Path, tmp_path: Path) -> None:
+    marks = tmp_path / "marks.jsonl"
+    lines = [{"keyword": w, "quotes": [harsh(w), kind(w)], "good": [1], "best": 1, "worst": 0} for w in VOTED]
+    marks.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = finished(tmp_path, base, marks, "kto", "dpo")
+    before, after = margins(base, None), margins(base, run.of(Stage.PREFER) / "adapter")
+    assert all(new > old + 3 for old, new in zip(before, after, strict=True))
+    assert run.manifest(Stage.PREFER)["figures"]["exports"] == []  # no bot's members said it
+
+
 def test_the_opposite_votes_teach_the_opposite(base: Path, tmp_path: Path) -> None:
     data = curated(tmp_path, kto=votes(VOTED, liked=harsh, disliked=kind))
     run = finished(tmp_path, base, data, "kto", max_steps=4)
@@ -237,6 +247,11 @@ def test_rows_that_were_changed_by_hand_are_refused(base: Path, tmp_path: Path) 
         InputInvalid, match=r"^\S+kto/train\.jsonl is not the file that manifest\.json names; [^\n]*\.$"
     ):
         prefer(begun(tmp_path, base, data, "kto"), Quiet())
+
+
+def test_a_file_of_marks_that_is_not_there_is_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputInvalid, match=r"^There is no file or folder .*no-marks\.jsonl\.$"):
+        finished(tmp_path, base, tmp_path / "no-marks.jsonl", "kto")
 
 
 def test_what_is_no_curated_folder_is_refused(base: Path, tmp_path: Path) -> None:
