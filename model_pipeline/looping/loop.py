@@ -78,6 +78,11 @@ def preferred(recipe: Recipe) -> Prefer:
         raise InputInvalid(
             f"The recipe {recipe.name} has no section [prefer], so there is nothing to learn from votes."
         )
+    if recipe.base.family is Family.STARTER:
+        raise InputInvalid(
+            f"The recipe {recipe.name} trains a model from scratch, and votes are on one that is served: give a recipe "
+            "that starts from that, such as starter-votes."
+        )
     return recipe.prefer
 
 

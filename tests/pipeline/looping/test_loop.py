@@ -159,7 +159,8 @@ def test_what_the_bot_refuses_is_said_in_its_own_words(bot: Path, tmp_path: Path
     ("arguments", "sentence"),
     [
         (["--bot", "nowhere"], "nowhere is not a folder; give the one that the bot runs in."),
-        (["--recipe", "starter"], "The recipe starter has no section [prefer], so there is nothing to learn from"),
+        (["--recipe", "gpt2-chat"], "The recipe gpt2-chat has no section [prefer], so there is nothing to learn from"),
+        (["--recipe", "starter"], "The recipe starter trains a model from scratch, and votes are on one that is"),
         (["--share", "90%"], "'90%' is no share of the people; give one from 1% to 50%, such as 20%."),
         (["--share", "many"], "'many' is no share of the people"),
         (["--set", "prefer.epoch=1"], "prefer.epoch is not a key"),

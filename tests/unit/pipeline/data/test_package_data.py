@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from model_pipeline.data.marked import read_marked
 from model_pipeline.data.sources import PACKAGE_DATA, read_lines
 
 QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "plain-quotes.jsonl")
@@ -43,6 +44,12 @@ def test_no_quote_is_on_a_keyword_that_no_model_is_to_see(name: str) -> None:
     unseen = {keyword.casefold() for keyword in read_lines("unseen-keywords.txt")}
     assert len(unseen) == 200
     assert not unseen & {row["keyword"].casefold() for row in rows(name)}
+
+
+def test_marked_quotes_are_on_keywords_that_may_be_seen_and_on_each_once() -> None:
+    keywords = [line["keyword"].casefold() for line in read_marked(PACKAGE_DATA / "marked-quotes.jsonl").lines]
+    held_out = {word.casefold() for name in ("unseen", "held-out") for word in read_lines(f"{name}-keywords.txt")}
+    assert len(keywords) == len(set(keywords)) > 6_000 and not held_out & set(keywords)
 
 
 def test_what_is_held_out_is_there() -> None:
