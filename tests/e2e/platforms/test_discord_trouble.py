@@ -336,7 +336,7 @@ def begun(message: Json) -> bool:
 async def test_a_bot_that_is_killed_in_the_middle_of_replies_completes_each_in_its_message(tmp_path: Path) -> None:
     async with own(tmp_path) as scene:
         channels = [channel for _, channel in scene.crowd()]
-        async with worker_slowed(scene.bot, pause_s=0.4):
+        async with worker_slowed(scene.bot, pause_s=0.1):
             await scene.server.until(lambda: any(begun(m) for at in channels for m in scene.server.from_bot(at)))
             await scene.bot.kill()
         seen = {channel.id: scene.server.from_bot(channel) for channel in channels}
@@ -360,7 +360,7 @@ async def test_a_bot_that_is_killed_in_the_middle_of_commands_completes_each_in_
             )
             for _ in range(10)
         ]
-        async with worker_slowed(scene.bot, pause_s=0.4):
+        async with worker_slowed(scene.bot, pause_s=0.1):
             await scene.server.until(lambda: any(each.original and begun(each.original) for each in asked))
             await scene.bot.kill()
         seen = [scene.server.shown(each) for each in asked]
@@ -753,7 +753,7 @@ async def test_who_takes_no_direct_messages_costs_nobody_else_an_answer(scene: S
 async def test_a_worker_that_is_killed_in_the_middle_of_replies_costs_nobody_one(tmp_path: Path) -> None:
     async with own(tmp_path) as scene:
         channels = [channel for _, channel in scene.crowd()]
-        async with worker_slowed(scene.bot, pause_s=0.4):
+        async with worker_slowed(scene.bot, pause_s=0.1):
             await scene.server.until(lambda: any(begun(m) for at in channels for m in scene.server.from_bot(at)))
             [worker] = scene.bot.workers()
             os.kill(worker, signal.SIGKILL)
