@@ -278,8 +278,10 @@ class ChatService:
                     await asyncio.wait([writing])
                 finally:
                     writing.cancel()  # the bot stops
-                if writing.cancelled() or writing.result():
-                    return not writing.cancelled()
+                if writing.cancelled():
+                    return False
+                if writing.result():
+                    return True
         return False
 
     async def _people_first(self) -> None:

@@ -41,7 +41,7 @@ class Opinion:
 class Curated:
     """A curated folder whose manifest was read; `sha256` is that of the manifest, which names every file's."""
 
-    folder: Path
+    place: Path
     export: str
     sha256: str
     files: Mapping[str, str] = field(repr=False)
@@ -52,7 +52,7 @@ class Curated:
         Raises `InputInvalid` where the file is missing, changed, or holds something else.
         """
         relative = f"{name}/{split}.jsonl"
-        path = self.folder / relative
+        path = self.place / relative
         if _sha256(path) != self.files.get(relative):
             raise InputInvalid(f"{path} is not the file that {MANIFEST_FILE} names; curate the export again.")
         rows = enumerate(read_json_lines(path), start=1)

@@ -31,7 +31,7 @@ class Marked:
     that a reader would post), and `best` and `worst`, the places of the nearest to a good one and the farthest.
     """
 
-    folder: Path
+    place: Path
     sha256: str
     lines: Sequence[Mapping[str, Any]] = field(repr=False)
     export: str = ""

@@ -120,7 +120,7 @@ def _check_same(folder: Path, curated: Curated | Marked) -> None:
     path = folder / CURATED_FILE
     if path.is_file() and path.read_text(encoding="utf-8").strip() != curated.sha256:
         raise InputInvalid(
-            f"{curated.folder} was curated anew since {folder} was begun; begin again with quotesmith-pipeline prefer "
+            f"{curated.place} was written anew since {folder} was begun; begin again with quotesmith-pipeline prefer "
             f"{folder.parent} --again."
         )
 
@@ -139,7 +139,7 @@ def _lessons(started: _Started, curated: Curated | Marked, report: Report) -> li
             mixed, validation = _without_lone_row(mixed, batch_size), _without_lone_row(validation, batch_size)
         lessons.append(Lesson(method, mixed, validation))
     if not lessons:
-        raise InputInvalid(f"{curated.folder} has too few rows to learn from: {'; '.join(missing)}.")
+        raise InputInvalid(f"{curated.place} has too few rows to learn from: {'; '.join(missing)}.")
     for reason in missing:
         report.say(f"Left out: {reason}.")
     return lessons

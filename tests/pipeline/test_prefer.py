@@ -231,7 +231,7 @@ def test_rows_that_were_curated_anew_are_refused_in_a_run_that_was_begun(base: P
     with pytest.raises(InputInvalid) as refused:
         prefer(run, Quiet())
     assert str(refused.value) == (
-        f"{data} was curated anew since {run.of(Stage.PREFER)} was begun; begin again with quotesmith-pipeline prefer "
+        f"{data} was written anew since {run.of(Stage.PREFER)} was begun; begin again with quotesmith-pipeline prefer "
         f"{run.folder} --again."
     )
     run.restart(Stage.PREFER)
