@@ -19,10 +19,11 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -156,22 +157,39 @@ def build(version: str, options: str, folder: Path) -> None:
     # pip's own cache of wheels knows neither options nor processor.
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--no-binary", PACKAGE]
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as work, log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--no-input", "--verbose", "--wheel-dir", work, f"{PACKAGE}=={version}"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "CMAKE_ARGS": options, "TMPDIR": work},
-            start_new_session=True,
-        )
-        try:
+        with ExitStack() as ends:
+            with put_off_endings():
+                process = subprocess.Popen(
+                    [*command, "--no-input", "--verbose", "--wheel-dir", work, f"{PACKAGE}=={version}"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "CMAKE_ARGS": options, "TMPDIR": work},
+                    start_new_session=True,
+                )
+                ends.callback(end, process)
             watch(process, log_path)
-        finally:
-            end(process)
         wheels = list(Path(work).glob("*.whl"))
         if process.returncode != 0 or not wheels:
             raise InstallFailed(reason(log_path))
         shutil.move(wheels[0], folder / wheels[0].name)
+
+
+@contextmanager
+def put_off_endings() -> Iterator[None]:
+    """A signal that comes while a process is being started would leave that one behind: it is obeyed afterwards."""
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield
+        return
+    came: list[int] = []
+    handlers = {one: signal.signal(one, lambda number, frame: came.append(number)) for one in ENDINGS}
+    try:
+        yield
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

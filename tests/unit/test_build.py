@@ -12,6 +12,7 @@ import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -253,6 +254,31 @@ def test_an_interrupted_build_leaves_nothing_half(
     assert left_in_cache(slow_build) == [".lock", "build.log"]
     with pytest.raises(ProcessLookupError):
         os.kill(builder, 0)
+
+
+@pytest.mark.parametrize("ending", install.ENDINGS)
+def test_a_build_interrupted_while_it_starts_is_ended_too(
+    slow_build: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class InterruptedAtOnce(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(ending)
+
+    monkeypatch.setattr(subprocess, "Popen", InterruptedAtOnce)
+    before = {one: signal.signal(one, install.stop) for one in install.ENDINGS}
+    try:
+        with pytest.raises(SystemExit) as left:
+            install.main()
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert left.value.code == 128 + ending
+    assert len(started) == 1 and started[0].returncode is not None
+    assert left_in_cache(slow_build) == [".lock", "build.log"]
 
 
 def test_a_long_build_shows_how_far_it_is(slow_build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
