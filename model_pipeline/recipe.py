@@ -207,7 +207,9 @@ class Prefer(_Section):
 
     It starts from the run's fine-tuned adapter if there is one, else from the base, and each method goes on from the
     one before. A method that has fewer rows than `least_rows` is left out. A row's weight is the probability that it
-    is drawn. `desirable_weight` and `undesirable_weight` of KTO are chosen by the rows' counts where they are 0.
+    is drawn. Weights between those before and after a method (`interpolation`) keep more of the likelihood and the
+    variety of what was written, see `training.interpolation`. `desirable_weight` and `undesirable_weight` of KTO are
+    chosen by the rows' counts where they are 0.
     """
 
     data: Annotated[str, StringConstraints(min_length=1)]  # what `quotesmith-pipeline curate` wrote
@@ -222,6 +224,7 @@ class Prefer(_Section):
     learning_rate_kto: float = Field(1e-4, gt=0)
     learning_rate_dpo: float = Field(5e-5, gt=0)
     beta: float = Field(0.1, gt=0)  # how dearly the model pays for leaving the one that it started from
+    interpolation: float = Field(1.0, gt=0, le=1)  # of the weights before a method (0) and after it (1)
     desirable_weight: float = Field(0.0, ge=0)
     undesirable_weight: float = Field(0.0, ge=0)
     rehearsal: float = Field(0.1, ge=0, le=1)  # written rows beside those of sft and kto, as a share of them
@@ -246,6 +249,12 @@ class Prefer(_Section):
     def _names_each_method_once(self) -> Self:
         if len(set(self.methods)) < len(self.methods):
             raise ValueError("methods names one of them twice")
+        return self
+
+    @model_validator(mode="after")
+    def _interpolates_all_weights(self) -> Self:
+        if self.interpolation < 1 and self.how is not Method.FULL:
+            raise ValueError('interpolation below 1 mixes all weights, and needs how = "full"')
         return self
 
     def learning_rate(self, method: Preference) -> float:

@@ -38,6 +38,7 @@ from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
 from model_pipeline.training.held_out_preference import held_out_preference
+from model_pipeline.training.interpolation import interpolate
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.preference_trainers import Lesson, build_trainer
 from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnings_in
@@ -214,6 +215,9 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
         raise Interrupted(
             f"Stopped at step {trainer.state.global_step} of {total} of {lesson.method}. {kept(checkpoints)}"
         )
+    if settings.interpolation < 1:
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        interpolate(trained, _model(started, begins_with), settings.interpolation)
     after = _preference(started, trainer.model, lesson)
     if is_main_process():
         save_trained(trainer, place, settings.how)

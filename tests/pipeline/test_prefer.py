@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
+from model_pipeline.recipe import read_recipe
 from model_pipeline.runs import Run, Stage, preferred_from
 from model_pipeline.stages.fine_tune import fine_tune
 from model_pipeline.stages.merge import merge
@@ -329,6 +330,23 @@ def test_training_all_weights_leaves_a_model(whole: Run, base: Path) -> None:
     )
     assert are_equal(weights(whole, "model"), weights(whole, "2-dpo/model"))
     assert all(new > old + 3 for old, new in zip(margins(base, None), margins(folder / "model", None), strict=True))
+
+
+def test_weights_between_those_before_and_after(base: Path, rows: Path, tmp_path: Path) -> None:
+    short: dict[str, Any] = {"how": "full", "learning_rate_dpo": 1e-3, "max_steps": 4}
+    whole = finished(tmp_path / "whole", base, rows, "dpo", **short)
+    part = finished(tmp_path / "part", base, rows, "dpo", interpolation=0.25, **short)
+    before, after = load_file(base / "model.safetensors"), weights(whole, "model")
+    between = {name: torch.lerp(before[name].float(), after[name], 0.25) for name in after}
+    assert not are_equal(between, after)
+    assert all(torch.allclose(found, between[name], atol=1e-6) for name, found in weights(part, "model").items())
+    told = figures(part, "dpo")
+    assert told["before"]["margin"] < told["after"]["margin"] < figures(whole, "dpo")["after"]["margin"]
+
+
+def test_an_adapter_is_not_interpolated() -> None:
+    with pytest.raises(InputInvalid, match='interpolation below 1 mixes all weights, and needs how = "full"'):
+        read_recipe("starter-votes", ["prefer.data=curated", "prefer.interpolation=0.5"])
 
 
 TUNING = {"r": 4, "max_steps": 4, "evaluate_every": 4, "batch_size": 2, "warmup": 1, "learning_rate": 3e-3}
