@@ -18,6 +18,7 @@ NAMES = (
     "llama32-1b-finetome-r16",
     "llama32-3b-finetome",
     "starter",
+    "starter-continued",
     "starter-votes",
     "tinyllama-alpaca-1k",
     "tinyllama-chat",
