@@ -24,7 +24,7 @@ ROWS: list[dict[str, Any]] = [
     json.loads(line)
     for line in Path(__file__).with_name("starter-tokens.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
 ]
-RECIPE = read_recipe("starter")
+RECIPE = read_recipe("starter-continued", ["name=starter"])
 SERVED = RECIPE.served
 
 
