@@ -108,11 +108,10 @@ def count(out: Path) -> None:
     marks = _read_table(out / "marks.tsv")
     for name in dict.fromkeys(key["models"]):
         mine = [row for row, model in zip(marks, key["models"], strict=True) if model == name]
-        shares = {mark: sum(row[mark] == YES for row in mine) for mark in MARKS}
-        all_three = sum(all(row[mark] == YES for mark in MARKS) for row in mine)
-        print(
-            f"{name:<20} of {len(mine)}: {all_three} count; " + ", ".join(f"{n} {mark}" for mark, n in shares.items())
-        )
+        given = [mark for mark in mine[0] if mark not in ("keyword", "quote")]  # MARKS, or one for all three: good
+        shares = {mark: sum(row[mark] == YES for row in mine) for mark in given}
+        good = sum(all(row[mark] == YES for mark in given) for row in mine)
+        print(f"{name:<20} of {len(mine)}: {good} count; " + ", ".join(f"{n} {mark}" for mark, n in shares.items()))
     if not (out / "pairs.tsv").is_file():
         return
     verdicts: Counter[str] = Counter()

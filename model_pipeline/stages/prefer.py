@@ -21,11 +21,11 @@ from typing import Any
 from peft import PeftModel
 from transformers import set_seed
 
-from model_pipeline.data.curated import Curated, draw, read_curated
-from model_pipeline.data.marked import Marked, read_marked
+from model_pipeline.data.curated import Curated, draw
+from model_pipeline.data.marked import Marked
+from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
 from model_pipeline.data.prepared import read_rows
-from model_pipeline.data.sources import find_path
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Method, Prefer, Preference
@@ -69,7 +69,7 @@ def prefer(run: Run, report: Report) -> None:
     began, settings = datetime.now(UTC), _settings(run)
     stages = (Stage.DEQUANTIZE, Stage.PREPARE, Stage.PRETRAIN, Stage.FINE_TUNE)
     folder = run.begin(Stage.PREFER, *(stage for stage in stages if stage in run.stages))
-    curated = _read(settings.data)
+    curated = read_preference_source(settings.data)
     _check_same(folder, curated)
     keep_libraries_quiet()
     tokenizer = load_tokenizer(preferred_from(run), run.recipe.base.revision)
@@ -108,12 +108,6 @@ def _settings(run: Run) -> Prefer:
     if run.recipe.prefer is None:
         raise InputInvalid(why_not(Stage.PREFER, run.recipe))
     return run.recipe.prefer
-
-
-def _read(data: str) -> Curated | Marked:
-    """What the recipe names: a file of marked quotes, which may be one of this package, or a curated folder."""
-    place = Path(data).expanduser()
-    return read_curated(place) if place.is_dir() or place.suffix != ".jsonl" else read_marked(find_path(data))
 
 
 def _check_same(folder: Path, curated: Curated | Marked) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid
-from model_pipeline.recipe import Recipe, check_recipe
+from model_pipeline.recipe import Recipe, check_recipe, read_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, create_run, sha256
 from model_pipeline.stages import prepare as stage
@@ -86,6 +86,13 @@ def run_of(tmp_path: Path) -> Any:
 
 def rows_of(run: Run) -> dict[str, list[Row]]:
     return {name: read_rows(run.of(Stage.PREPARE) / f"{name}.jsonl") for name in ("train", "validation", "test")}
+
+
+def test_marks_that_are_missing_are_told_before_anything_is_trained(tmp_path: Path) -> None:
+    run = create_run(tmp_path / "run", read_recipe("starter-continued", ["prefer.data=nothing.jsonl"]))
+    with pytest.raises(InputInvalid, match=r"There is no file or folder nothing\.jsonl"):
+        prepare(run, report()[0])
+    assert not run.is_finished(Stage.PREPARE)
 
 
 def test_quotes_become_rows_in_three_splits(run_of: Any, tmp_path: Path) -> None:
