@@ -18,14 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.chat import choice
+from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.chat.model import Model
 from bot.chat.prompts import quote_request
 from bot.errors import QuotesmithError
-from bot.models.folder import read_folder
-from bot.models.judge import LearnedJudge
+from bot.inference.batch_engine import BatchEngine, Piece
+from bot.inference.gguf_model import GgufModel, initialise
+from bot.models.folder import model_header, read_folder
+from bot.models.judge import load_judge
 from model_pipeline.errors import InputInvalid, PipelineError
-from model_pipeline.evaluation.gguf_answers import gguf_nats
 
+AT_ONCE = 16  # quotes read together
 YES, MARKS = "y", ("y", "n")
 FOLDS = 5
 
@@ -80,23 +83,65 @@ def measure(folder: Path, quotes: list[tuple[str, str]]) -> dict[str, NDArray[np
         raise InputInvalid(f"The model {folder} has no judge.")
     if model.quote_prompt.chat:
         raise InputInvalid(f"The model {folder} is asked in chat; only prompts of plain text are read here.")
-    judge = LearnedJudge.load(model.judge_path)
-    texts = [(_prompt(model, keyword), f" {quote}") for keyword, quote in quotes]
+    judge = load_judge(model.judge_path, model_header(model.path).embedding_width)
+    known = _known(model, quotes)
     return {
-        "likelihood, in nats": -np.array(gguf_nats(model.path, texts, _silent)),
+        "likelihood, in nats": -np.array([(one.nats_per_token or 0.0) * (one.completion_tokens + 1) for one in known]),
         "names the keyword": np.array([choice.names(keyword, quote) for keyword, quote in quotes]),
         "words said again (fewer)": -np.array([float(choice.repeated(quote)) for _, quote in quotes]),
-        "judge": np.array([judge.scores(keyword, [quote])[0] for keyword, quote in quotes]),
+        "judge": np.array(
+            [
+                judge.scores(keyword, [Candidate(quote, finished)])[0]
+                for (keyword, quote), finished in zip(quotes, known, strict=True)
+            ]
+        ),
     }
+
+
+def _known(model: Model, quotes: list[tuple[str, str]]) -> list[Finished]:
+    """What the worker would tell of each quote, had the model drawn it."""
+    initialise()
+    gguf = GgufModel(model.path, lambda fraction: None)
+    engine = BatchEngine(gguf, slots=AT_ONCE, context_tokens=2_048, batch_tokens=512, states=True)
+    ending = gguf.tokenize(gguf.ending, control=True, begin=False)
+    return [
+        finished
+        for at in range(0, len(quotes), AT_ONCE)
+        for finished in _known_at_once(engine, gguf, ending, model, quotes[at : at + AT_ONCE])
+    ]
+
+
+def _known_at_once(
+    engine: BatchEngine, gguf: GgufModel, ending: list[int], model: Model, quotes: list[tuple[str, str]]
+) -> list[Finished]:
+    replies = [gguf.tokenize(f" {quote}", begin=False) + ending for _, quote in quotes]
+    prompts = [gguf.tokenize(_prompt(model, keyword)) for keyword, _ in quotes]
+    openings = [engine.open(prompt, None, len(prompt) + len(own)) for prompt, own in zip(prompts, replies, strict=True)]
+    nats, states = [0.0] * len(quotes), [np.zeros(gguf.state_size, np.float32) for _ in quotes]
+    ahead = [prompt[opening.cached :] for prompt, opening in zip(prompts, openings, strict=True)]
+    for step in range(max(map(len, replies))):
+        under_way = [place for place, own in enumerate(replies) if step < len(own)]
+        rows = engine.decode([Piece(openings[place].id, ahead[place], draws=True) for place in under_way])
+        for place, row in zip(under_way, rows, strict=True):
+            state = engine.state(row)
+            assert state is not None
+            nats[place] += gguf.surprise(engine.context, row, replies[place][step])
+            states[place] += state
+            ahead[place] = [replies[place][step]]
+    for opening in openings:
+        engine.close(opening.id)
+    return [
+        Finished(
+            FinishReason.END, 0, 0, len(own) - 1, 0.0, 0.0, 0.0,
+            nats_per_token=total / len(own), state=tuple(state / len(own)),
+        )
+        for own, total, state in zip(replies, nats, states, strict=True)
+    ]  # fmt: skip
 
 
 def _prompt(model: Model, keyword: str) -> str:
     """As the bot asks."""
     return quote_request(model, keyword, person="", max_tokens=1, seed=None, deadline_s=1).prompt or ""
-
-
-def _silent(done: int, how: str = "") -> None:
-    """Shows no progress."""
 
 
 if __name__ == "__main__":

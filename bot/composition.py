@@ -142,6 +142,7 @@ def worker_options(settings: Settings, model: Model) -> WorkerOptions:
         prefill_chunk_tokens=inference.prefill_chunk_tokens,
         threads=inference.threads,
         shared_prefixes=shared_prefixes(model, settings.chat.system_prompt),
+        states=model.judge_path is not None,
     )
 
 
@@ -242,9 +243,9 @@ def open_judge(model: Model) -> Judge | None:
     """What chooses among several quotes of the model, if its folder has one. Raises ModelInvalid."""
     if model.judge_path is None:
         return None
-    from bot.models.judge import LearnedJudge
+    from bot.models.judge import load_judge
 
-    return LearnedJudge.load(model.judge_path)
+    return load_judge(model.judge_path, model_header(model.path).embedding_width)
 
 
 def _fixed_words(finding: Finding) -> str:

@@ -291,10 +291,19 @@ class Quantize(_Section):
 
 
 class Judge(_Section):
-    """What chooses among several quotes of the served model: trained to tell written ones from the model's own."""
+    """What chooses among several quotes of the served model.
 
-    quotes_a_keyword: int = Field(8, ge=1)  # that the model writes for the judge to learn from
-    most_keywords: int = Field(0, ge=0)  # drawn with the seed; 0 is all of the training rows
+    With `marks`, files of marked quotes, it learns which of them a reader would post, by what the model knows of them;
+    without, it learns to tell written quotes from the model's own.
+    """
+
+    marks: tuple[str, ...] = ()  # .jsonl files, as `prefer.data`
+    readers_hidden: int = Field(256, ge=1, le=2_048)  # this and the next are of the judge that learns marks
+    readers_learning_rate: float = Field(1e-3, gt=0)
+    most_keywords: int = Field(0, ge=0)  # that are learned from, drawn with the seed; 0 is all
+    quotes_a_keyword: int = Field(
+        8, ge=1
+    )  # that the model writes; this and what follows to `hidden`, of the other kind
     batch_size: int = Field(256, ge=1)  # quotes that are written together
     buckets: int = Field(6_144, ge=16, le=65_536)
     width: int = Field(32, ge=1, le=256)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import snowballstemmer
 
-from bot.chat.generation import Finished
+from bot.chat.generation import Candidate, Finished
 from bot.chat.ports import Judge
 from bot.chat.quotes import same_text_key
 
@@ -28,14 +27,6 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SMALL = frozenset(
     ("the", "a", "an", "and", "for", "of", "to", "in", "on", "at", "with", "my", "your")
 )  # of a keyword of several words
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A usable quote, and how its text came about."""
-
-    text: str
-    finished: Finished
 
 
 class ChoiceSize:
@@ -56,17 +47,18 @@ class ChoiceSize:
             self._size = min(self._most, candidates + max(1, candidates // 4))
 
 
-def best_of(keyword: str, choices: Sequence[Choice], seen: Sequence[str], judge: Judge | None) -> Choice:
+def best_of(keyword: str, choices: Sequence[Candidate], seen: Sequence[str], judge: Judge | None) -> Candidate:
     """The quote to give. Without a judge, keyword, likelihood and what was seen lately decide."""
-    judged = judge.scores(keyword, [choice.text for choice in choices]) if judge else [0.0] * len(choices)
-    nats = [_nats(choice.finished) for choice in choices]
+    judged = judge.scores(keyword, choices) if judge else [0.0] * len(choices)
+    of_readers = judge is not None and judge.of_readers
+    nats = [None if of_readers else _nats(choice.finished) for choice in choices]
     least = min((each for each in nats if each is not None), default=0.0)
     lately = [_words(text) for text in seen]
 
     def worth(number: int) -> float:
         text, surprise = choices[number].text, nats[number]
         return (
-            JUDGED * judged[number]
+            (1.0 if of_readers else JUDGED) * judged[number]
             + NAMES_KEYWORD * names(keyword, text)
             - UNLIKELY * ((surprise if surprise is not None else least) - least)
             - SAYS_AGAIN * repeated(text)
@@ -117,7 +109,7 @@ def _likeness(text: str, lately: Sequence[frozenset[str]]) -> float:
     return max(0.0, most - 0.5) * 2
 
 
-def unseen(choices: Sequence[Choice], seen: Sequence[str]) -> list[Choice]:
+def unseen(choices: Sequence[Candidate], seen: Sequence[str]) -> list[Candidate]:
     """The quotes that this person did not see lately."""
     keys = {same_text_key(text) for text in seen}
     return [choice for choice in choices if same_text_key(choice.text) not in keys]

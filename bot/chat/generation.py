@@ -52,7 +52,7 @@ class GenerationRequest:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str | None = None  # GBNF, root rule "root"
-    likelihood: bool = False  # whether Finished is to say how likely the model found the text
+    likelihood: bool = False  # whether Finished is to say how likely the model found the text, and its mean state
     deadline_s: float | None = None
 
 
@@ -91,6 +91,7 @@ class Finished:
     prompt_sha256: str = ""
     seed: int = 0
     nats_per_token: float | None = None  # how surprising the model found the text, before temperature and cuts
+    state: tuple[float, ...] | None = None  # the mean of the hidden states that each of these tokens was drawn from
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,15 @@ class TextGenerator(Protocol):
 
 
 class Judge(Protocol):
-    """Tells what a person would have written from what a model writes; comes with the model."""
+    """Says which of a model's quotes are good; comes with the model."""
 
-    def scores(self, keyword: str, quotes: Sequence[str]) -> Sequence[float]:
-        """How much each quote on the keyword reads like a written one: log odds, more is better."""
+    @property
+    def of_readers(self) -> bool:
+        """Whether it learned readers' marks, and weighs the likelihood itself; else it knows written quotes only."""
+        ...
+
+    def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """Log odds that a reader would post each, or else that it reads like a written one; more is better."""
         ...
 
     def is_copy(self, quote: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from bot.chat import prompts
 from bot.chat.canary import Canary
-from bot.chat.choice import Choice, ChoiceSize, best_of, unseen
+from bot.chat.choice import ChoiceSize, best_of, unseen
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
 from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, Queued, TextDelta
 from bot.chat.messages import (
@@ -442,7 +442,7 @@ class ChatService:
             wanted = replace(request, likelihood=True)
             written = await served.generator.generate_candidates(wanted, candidates)
             quotes = [
-                Choice(text, candidate.finished)
+                replace(candidate, text=text)
                 for candidate in written
                 if (text := finished_quote(candidate.text)) is not None
             ]

@@ -11,6 +11,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import llama_cpp.llama_cpp as llama
+import numpy as np
+from numpy.typing import NDArray
 
 from bot.errors import ModelTooLarge
 from bot.inference.gguf_model import GgufModel, last_error
@@ -44,7 +46,9 @@ class Threads:
 class BatchEngine:
     """One context over one model. Sequence numbers come from `open` and live until `close`."""
 
-    def __init__(self, model: GgufModel, *, slots: int, context_tokens: int, batch_tokens: int) -> None:
+    def __init__(
+        self, model: GgufModel, *, slots: int, context_tokens: int, batch_tokens: int, states: bool = False
+    ) -> None:
         self._model = model
         sequences = slots + RESTING_SEQUENCES
         params = llama.llama_context_default_params()
@@ -53,6 +57,7 @@ class BatchEngine:
         params.n_outputs_max = max(_TRIAL_BATCH, sequences + 1)  # logits are wide: room for no more than can be drawn
         params.flash_attn_type = _attention_kind(model)
         params.no_perf = True
+        params.embeddings, self._states = states, states  # with logits: llama.cpp hands out both where it is asked to
         self.context = llama.llama_init_from_model(model.pointer, params)
         if not self.context:
             raise ModelTooLarge(
@@ -99,6 +104,13 @@ class BatchEngine:
         rows = [self._put_piece(piece) for piece in pieces]
         self._run()
         return rows
+
+    def state(self, row: int) -> NDArray[np.float32] | None:
+        """The last hidden state, after the norm, that the logits of a row were made of; None unless asked for."""
+        if not self._states:
+            return None
+        pointer = llama.llama_get_embeddings_ith(self.context, row)
+        return np.ctypeslib.as_array(pointer, shape=(self._model.state_size,)).copy()
 
     def thread_trials(self, counts: Sequence[int]) -> Generator[None, None, Threads]:
         """Find by short trials, one for each step, how many threads serve one stream best, and how many a wide batch.

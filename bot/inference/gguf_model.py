@@ -53,12 +53,13 @@ class GgufModel:
         self.vocabulary = llama.llama_model_get_vocab(self.pointer)
         self.vocabulary_size = int(llama.llama_vocab_n_tokens(self.vocabulary))
         self.trained_context = int(llama.llama_model_n_ctx_train(self.pointer))
+        self.state_size = int(llama.llama_model_n_embd_out(self.pointer))
         self.parameters = int(llama.llama_model_n_params(self.pointer))
         self.description = self._describe()
         self._bos = self._token_text(llama.llama_vocab_bos(self.vocabulary))
-        eos = self._token_text(llama.llama_vocab_eos(self.vocabulary))
+        self.ending = self._token_text(llama.llama_vocab_eos(self.vocabulary))
         source = llama.llama_model_chat_template(self.pointer, None)
-        self.template = ChatTemplate(source.decode() if source else None, self._bos, eos)
+        self.template = ChatTemplate(source.decode() if source else None, self._bos, self.ending)
         self._control = [text for text in self._control_texts() if len(text) > 1]
         self._pieces: dict[int, bytes] = {}
 

@@ -352,6 +352,7 @@ class WorkerClient:
             prompt_sha256=line["prompt_sha256"],
             seed=line["seed"],
             nats_per_token=line["nats_per_token"],
+            state=tuple(line["state"]) if line["state"] is not None else None,
         )
 
     # -- when it dies -----------------------------------------------------------------------------------------------

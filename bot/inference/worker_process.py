@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bot.chat.conversation import trim
 from bot.chat.generation import FinishReason, GenerationRequest
 from bot.chat.messages import Role, Turn
@@ -54,6 +57,7 @@ class Writing:
     text: str = ""
     nats: float = 0.0  # of the tokens drawn here, and of the end, where the request asks for the likelihood
     drawn: int = 0  # of which so many
+    states: NDArray[np.float32] | None = None  # the sum of the hidden states that they were drawn from
     to_decode: list[int] = field(default_factory=list)  # of the prompt and the given tokens, behind the cached part
 
     @property
@@ -77,6 +81,7 @@ class Worker:
             slots=options.slots,
             context_tokens=options.context_tokens,
             batch_tokens=options.batch_tokens,
+            states=options.states,
         )
         self._loading(1.0)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -247,6 +252,8 @@ class Worker:
         if writing.request.likelihood:
             writing.nats += self._model.surprise(self._engine.context, row, token)
             writing.drawn += 1
+            if (state := self._engine.state(row)) is not None:
+                writing.states = state if writing.states is None else writing.states + state
         if self._model.ends_text(token):
             self._finish(writing, FinishReason.END)
             return
@@ -290,6 +297,7 @@ class Worker:
             prompt_sha256=writing.prompt.sha256,
             seed=writing.seed,
             nats_per_token=writing.nats / writing.drawn if writing.drawn else None,
+            state=None if writing.states is None else _rounded(writing.states / np.float32(writing.drawn)),
         )
 
     def _plan_ahead(self, writing: Writing) -> None:
@@ -314,6 +322,11 @@ class Worker:
         rest = tokens[opening.cached :][: self._scheduler.limits.prefill_chunk_tokens]
         self._engine.decode([Piece(opening.id, rest, draws=False)])
         self._engine.close(opening.id)
+
+
+def _rounded(state: NDArray[np.float32]) -> list[float]:
+    """As many digits as a line of text needs: what is read from it does not hang on the fifth."""
+    return [round(float(value), 4) for value in state]
 
 
 def main() -> NoReturn:

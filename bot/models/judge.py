@@ -1,7 +1,8 @@
-"""Reads the judge of a model folder and scores quotes with it: a small convolution over words, in numpy.
+"""Reads the judge of a model folder and scores quotes with it, in numpy.
 
 The file is a `.npz` that the training pipeline writes; its arrays and what they are multiplied with are the contract,
-and a test holds both sides to it.
+and a test holds both sides to it. There are two kinds: one that learned to tell written quotes from the model's own, of
+their words alone, and one that learned readers' marks of the model's quotes, of what the model itself knew of them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.chat.ports import Judge
 from bot.errors import ModelInvalid
 from bot.models.manifest import MAX_JUDGE_BYTES
 
-FORMAT = 1
+OF_WORDS, OF_STATES = 1, 2  # the formats
 MOST_PIECES = 64  # of a quote; what stands behind them is not looked at
 RUN_WORDS = 8  # a shorter run says little about where it comes from
 _PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
@@ -27,49 +29,77 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _Array = NDArray[np.float32]
 
 
-class LearnedJudge(Judge):
-    """The port `Judge` over a file.
+def load_judge(path: Path, state_size: int) -> Judge:
+    """The judge in a file, of a model whose hidden states have that size.
 
-    Pieces (words and marks, in lower case) are hashed into rows of `embedding` [buckets, d]; a place's input is its own
-    row, the mean row of the keyword, and whether the piece is one of the keyword's. Two convolutions of width three
-    with ReLU, the maximum and the mean over the places, and two dense layers give the log odds.
+    Raises ModelInvalid when it is missing, damaged, of another format or of another model.
     """
+    try:
+        if path.stat().st_size > MAX_JUDGE_BYTES:
+            raise ModelInvalid(f"The judge {path} is larger than {MAX_JUDGE_BYTES:,} bytes.")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if (number := int(arrays["format"])) not in _KINDS:
+            raise ModelInvalid(f"The judge {path} has the format {number}, and {OF_WORDS} and {OF_STATES} are read.")
+        judge = _KINDS[number](arrays)
+        state = (0.0,) * (judge.state_size or 0)
+        ended = Finished(FinishReason.END, 1, 0, 1, 0.0, 0.0, 0.0, nats_per_token=1.0, state=state)
+        judge.scores("try", [Candidate("One try of every layer.", ended)])
+        judge.is_copy("One try of the filter.")
+    except OSError as error:
+        raise ModelInvalid(f"The judge {path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, KeyError, TypeError, ArithmeticError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelInvalid(f"The judge {path} is damaged; copy or download it again.") from error
+    if judge.state_size not in (None, state_size):
+        raise ModelInvalid(
+            f"The judge {path} reads {judge.state_size} numbers of each state, and its model has {state_size}: it was "
+            "made for another one; copy or download both again."
+        )
+    return judge
+
+
+class _Judge(Judge):
+    """What both kinds have in common: the Bloom filter over what the model learned."""
+
+    state_size: int | None = None  # how many numbers of a state it reads, if it reads any
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        self._embedding = arrays["embedding"].astype(np.float32) * np.float32(arrays["scale"])
-        layers = ("first", "first_bias", "second", "second_bias", "dense", "dense_bias", "out", "out_bias")
-        self._weights = {name: arrays[name].astype(np.float32) for name in layers}
         self._filter = arrays["filter"].astype(np.uint8)
         self._hashes = int(arrays["hashes"])
-
-    @classmethod
-    def load(cls, path: Path) -> LearnedJudge:
-        """The judge in a file. Raises ModelInvalid when it is missing, damaged or of another format."""
-        try:
-            if path.stat().st_size > MAX_JUDGE_BYTES:
-                raise ModelInvalid(f"The judge {path} is larger than {MAX_JUDGE_BYTES:,} bytes.")
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            if int(arrays["format"]) != FORMAT:
-                raise ModelInvalid(f"The judge {path} has the format {int(arrays['format'])}, and {FORMAT} is read.")
-            judge = cls(arrays)
-            judge.scores("try", ["One try of every layer."])
-        except OSError as error:
-            raise ModelInvalid(f"The judge {path} cannot be read: {error.strerror or error}.") from error
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ModelInvalid(f"The judge {path} is damaged; copy or download it again.") from error
-        return judge
-
-    def scores(self, keyword: str, quotes: Sequence[str]) -> Sequence[float]:
-        """See the port."""
-        wanted = _buckets(_PIECE.findall(keyword.casefold()), len(self._embedding))
-        return [self._score(wanted, quote) for quote in quotes]
 
     def is_copy(self, quote: str) -> bool:
         """See the port; wrong for about one quote in a hundred, as the file holds hashes only."""
         words = _WORD.findall(quote.casefold())
         runs = [words[start : start + RUN_WORDS] for start in range(max(1, len(words) - RUN_WORDS + 1))]
         return any(self._holds(" ".join(run)) for run in runs)
+
+    def _holds(self, run: str) -> bool:
+        data, bits = run.encode("utf-8", "replace"), len(self._filter) * 8
+        first, step = zlib.crc32(data), zlib.adler32(data) | 1
+        places = [(first + number * step) % bits for number in range(self._hashes)]
+        return all(self._filter[place >> 3] >> (place & 7) & 1 for place in places)
+
+
+class JudgeOfWords(_Judge):
+    """Tells written quotes from the model's own, by their words.
+
+    Pieces (words and marks, in lower case) are hashed into rows of `embedding` [buckets, d]; a place's input is its own
+    row, the mean row of the keyword, and whether the piece is one of the keyword's. Two convolutions of width three
+    with ReLU, the maximum and the mean over the places, and two dense layers give the log odds.
+    """
+
+    of_readers = False
+
+    def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        super().__init__(arrays)
+        self._embedding = arrays["embedding"].astype(np.float32) * np.float32(arrays["scale"])
+        layers = ("first", "first_bias", "second", "second_bias", "dense", "dense_bias", "out", "out_bias")
+        self._weights = {name: arrays[name].astype(np.float32) for name in layers}
+
+    def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """See the port."""
+        wanted = _buckets(_PIECE.findall(keyword.casefold()), len(self._embedding))
+        return [self._score(wanted, candidate.text) for candidate in candidates]
 
     def _score(self, wanted: NDArray[np.int64], quote: str) -> float:
         own = _buckets(_PIECE.findall(quote.casefold())[:MOST_PIECES], len(self._embedding))
@@ -86,11 +116,42 @@ class LearnedJudge(Judge):
         dense = np.maximum(pooled @ weights["dense"] + weights["dense_bias"], 0)
         return float(dense @ weights["out"] + weights["out_bias"])
 
-    def _holds(self, run: str) -> bool:
-        data, bits = run.encode("utf-8", "replace"), len(self._filter) * 8
-        first, step = zlib.crc32(data), zlib.adler32(data) | 1
-        places = [(first + number * step) % bits for number in range(self._hashes)]
-        return all(self._filter[place >> 3] >> (place & 7) & 1 for place in places)
+
+class JudgeOfStates(_Judge):
+    """Says whether a reader would post a quote, by what the model itself knew of it.
+
+    Its input [state + 2] is the mean of the hidden states that the quote's tokens (and its end) were drawn from, the
+    nats of the whole quote and the number of its tokens, each less its `mean` and divided by its `spread`. A dense
+    layer with ReLU and another one give the log odds. What is not known of a quote is taken for the mean.
+    """
+
+    of_readers = True
+
+    def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        super().__init__(arrays)
+        self._mean, self._spread = arrays["mean"].astype(np.float32), arrays["spread"].astype(np.float32)
+        self._first, self._first_bias = arrays["first"].astype(np.float32), arrays["first_bias"].astype(np.float32)
+        self._out, self._out_bias = arrays["out"].astype(np.float32), np.float32(arrays["out_bias"])
+        self.state_size = len(self._mean) - len(_MEASURES)
+
+    def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """See the port."""
+        rows = np.stack([self._input(candidate.finished) for candidate in candidates])
+        hidden = np.maximum((rows - self._mean) / self._spread @ self._first + self._first_bias, np.float32(0))
+        return [float(value) for value in hidden @ self._out + self._out_bias]
+
+    def _input(self, finished: Finished) -> _Array:
+        row = self._mean.copy()
+        if finished.state is not None:
+            row[: -len(_MEASURES)] = finished.state
+        if finished.nats_per_token is not None:
+            drawn = finished.completion_tokens + 1  # with the end
+            row[-len(_MEASURES) :] = finished.nats_per_token * drawn, drawn
+        return row
+
+
+_MEASURES = ("nats", "tokens")
+_KINDS: dict[int, type[_Judge]] = {OF_WORDS: JudgeOfWords, OF_STATES: JudgeOfStates}
 
 
 def _buckets(pieces: Sequence[str], buckets: int) -> NDArray[np.int64]:

@@ -28,7 +28,8 @@ class Marked:
     """The lines of such a file. No member of a community said any of it, so no `export` of a bot is behind it.
 
     A line has `keyword`, `quotes` (two or more that a model wrote), `good` (the places in that list, from 0, of those
-    that a reader would post), and `best` and `worst`, the places of the nearest to a good one and the farthest.
+    that a reader would post), and `best` and `worst`, the places of the nearest to a good one and the farthest. It may
+    have `mends`: pairs of the place of a quote that a reader made of another one, and the place of that other one.
     """
 
     place: Path
@@ -39,8 +40,9 @@ class Marked:
     def opinions(self, name: str, split: str, sources: Sequence[str] = ()) -> list[Opinion]:
         """A split of what the set `sft`, `kto` or `dpo` makes of the lines, as `Curated.opinions`.
 
-        sft holds the good quotes and kto all of them; dpo each good one with bad ones on its keyword, and where none
-        is good, the best with the worst. Keywords are divided, and never the quotes on one.
+        sft holds the good quotes and kto all of them; dpo each good one with bad ones on its keyword, a mended one with
+        what it was made of, and where none is good, the best with the worst. Keywords are divided, and never the quotes
+        on one.
         """
         if sources and SOURCE not in sources:
             return []
@@ -50,6 +52,18 @@ class Marked:
             if split_of(line["keyword"].casefold(), VALIDATION_SHARE, 0.0, 0) == split
             for opinion in _opinions(name, line)
         ]
+
+    def lists(self, split: str) -> list[tuple[str, list[str], list[bool]]]:
+        """Of each line of a split its keyword, the quotes that a model wrote, and which are good: no mends."""
+        found = []
+        for line in self.lines:
+            if split_of(line["keyword"].casefold(), VALIDATION_SHARE, 0.0, 0) == split:
+                mended, good = {mend for mend, _ in line.get("mends", ())}, set(line["good"])
+                own = [place for place in range(len(line["quotes"])) if place not in mended]
+                found.append(
+                    (line["keyword"], [line["quotes"][place] for place in own], [place in good for place in own])
+                )
+        return found
 
 
 def read_marked(path: Path) -> Marked:
@@ -62,7 +76,7 @@ def read_marked(path: Path) -> Marked:
 
 
 def _opinions(name: str, line: Mapping[str, Any]) -> list[Opinion]:
-    quotes, good = line["quotes"], set(line["good"])
+    quotes, good, mends = line["quotes"], set(line["good"]), dict(line.get("mends", ()))
     bad = [place for place in range(len(quotes)) if place not in good]
 
     def opinion(*places: int, liked: bool = True) -> Opinion:
@@ -77,7 +91,10 @@ def _opinions(name: str, line: Mapping[str, Any]) -> list[Opinion]:
             return [opinion(place, liked=place in good) for place in range(len(quotes))]
         case _ if good:
             lot = Random(line["keyword"])
-            drawn = {place: lot.sample(bad, min(PAIRS_A_GOOD_QUOTE, len(bad))) for place in sorted(good)}
+            drawn = {
+                place: [mends[place]] if place in mends else lot.sample(bad, min(PAIRS_A_GOOD_QUOTE, len(bad)))
+                for place in sorted(good)
+            }
             return [opinion(*pair) for place, others in drawn.items() for pair in product([place], others)]
         case _:
             return [opinion(line["best"], line["worst"])]
@@ -97,7 +114,18 @@ def _why_not(line: Mapping[str, Any]) -> str:
         return "good is not a list of places"
     if wrong := [place for place in (*good, line.get("best"), line.get("worst")) if not _is_place(place, len(quotes))]:
         return f"{wrong[0]!r} is no place in a list of {len(quotes)} quotes, counted from 0"
-    return "best and worst are the same quote" if line["best"] == line["worst"] else ""
+    if line["best"] == line["worst"]:
+        return "best and worst are the same quote"
+    return _why_no_mends(line.get("mends", []), set(good), len(quotes))
+
+
+def _why_no_mends(mends: object, good: set[int], count: int) -> str:
+    if not isinstance(mends, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(_is_place(place, count) for place in pair) for pair in mends
+    ):
+        return "mends is not a list of pairs of places"
+    wrong = next((pair for pair in mends if pair[0] not in good or pair[1] in good), None)
+    return f"the mend {wrong} is not of a good quote and one that is not" if wrong else ""
 
 
 def _is_place(place: object, count: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, TopPLogitsWarper
 
@@ -66,6 +67,35 @@ def reply_nats(
     return [found[place] for place in range(len(encoded))]
 
 
+def reply_states(
+    model: Any, encoded: Sequence[Encoded], batch_size: int, pad_id: int, advance: Advance
+) -> NDArray[np.float32]:
+    """What a model knows of each reply, [rows, hidden size + 2].
+
+    The mean of the last hidden states (after the norm) that the reply's tokens and its end are foretold from, the
+    reply's negative log-likelihood in nats, and the number of its tokens.
+    """
+    starts = [_common_prefix(row) for row in encoded]
+    counts = [len(row.whole) - start for row, start in zip(encoded, starts, strict=True)]
+    most_tokens = MOST_LOGITS // int(model.config.vocab_size)
+    found = np.zeros((len(encoded), int(model.config.hidden_size) + 2), dtype=np.float32)
+    done = 0
+    for places in _batches([len(row.whole) for row in encoded], batch_size, most_tokens):
+        ids, mask = _left_padded([encoded[place].whole for place in places], pad_id, model.device)
+        with torch.inference_mode():
+            out = model(
+                ids, attention_mask=mask, position_ids=_positions(mask), use_cache=False, output_hidden_states=True
+            )
+        for row, place in enumerate(places):
+            count = counts[place]
+            state = out.hidden_states[-1][row, -count - 1 : -1].float().mean(0)
+            nats = cross_entropy(out.logits[row, -count - 1 : -1].float(), ids[row, -count:], reduction="sum")
+            found[place] = [*state.tolist(), float(nats), count]
+        done += len(places)
+        advance(done)
+    return found
+
+
 def end_ids(model: Any, tokenizer: Any) -> list[int]:
     """The tokens that end an answer: those of the model's generation config, and the tokenizer's own."""
     configured = model.generation_config.eos_token_id
@@ -109,15 +139,19 @@ def _answer(tokenizer: Any, ids: Sequence[int], ends: Sequence[int]) -> Answer:
 def _nats(model: Any, texts: Sequence[Sequence[int]], counts: Sequence[int], pad_id: int) -> list[float]:
     """Of the last `counts` tokens of each text; logits are made for the longest of the replies alone."""
     ids, mask = _left_padded(texts, pad_id, model.device)
-    positions = (mask.cumsum(-1) - 1).clamp_min(0)  # GPT-2 would count the padding otherwise
     with torch.inference_mode():
         logits = model(
-            ids, attention_mask=mask, position_ids=positions, logits_to_keep=max(counts) + 1, use_cache=False
+            ids, attention_mask=mask, position_ids=_positions(mask), logits_to_keep=max(counts) + 1, use_cache=False
         ).logits
         return [
             float(cross_entropy(scores[-count - 1 : -1].float(), row[-count:], reduction="none").double().sum())
             for scores, row, count in zip(logits, ids, counts, strict=True)
         ]
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    """Of each token in its text: GPT-2 would count the padding otherwise."""
+    return (mask.cumsum(-1) - 1).clamp_min(0)
 
 
 def _left_padded(

@@ -36,7 +36,7 @@ class Judged:
 
 
 class JudgeNetwork(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Log odds that a quote was written on its keyword; see `bot.models.judge.LearnedJudge` for the same in numpy."""
+    """Log odds that a quote was written on its keyword; see `bot.models.judge.JudgeOfWords` for the same in numpy."""
 
     def __init__(self, settings: Judge) -> None:
         super().__init__()

@@ -159,7 +159,7 @@ def _export(settings: Export) -> Export:
 
 
 def _judge(settings: Judge) -> Judge:
-    return settings.model_copy(update={"quotes_a_keyword": 1, "epochs": min(settings.epochs, 1)})
+    return settings.model_copy(update={"quotes_a_keyword": 1, "most_keywords": 200, "epochs": min(settings.epochs, 1)})
 
 
 def _evaluate(settings: Evaluate) -> Evaluate:

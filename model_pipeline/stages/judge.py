@@ -1,26 +1,42 @@
-"""The stage judge: the merged model writes quotes, and a small network learns to tell them from the written ones.
+"""The stage judge: a small network learns what to choose among the model's quotes.
 
-Leaves judge.npz, which also goes into the model folder, and quotes.jsonl, what the model wrote.
+With readers' marks, it learns them by what the merged model knows of each quote; else the merged model writes quotes,
+and it learns to tell them from the written ones. Leaves judge.npz, which also goes into the model folder, and
+quotes.jsonl, what the model wrote, where it wrote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model_pipeline.data.items import Item
 from model_pipeline.data.json_lines import write_json_lines
+from model_pipeline.data.marked import read_marked
 from model_pipeline.data.prepared import read_rows, training_texts
 from model_pipeline.data.rows import Row, make_rows, reply_of
+from model_pipeline.data.sources import find_path
 from model_pipeline.data.tokens import encode
 from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answers import QUOTE
 from model_pipeline.evaluation.form import why_not
-from model_pipeline.evaluation.generation import generate_answers
+from model_pipeline.evaluation.generation import generate_answers, reply_states
 from model_pipeline.gguf.model_folder import JUDGE_FILE, record_judge
 from model_pipeline.judging.copy_filter import copy_filter
 from model_pipeline.judging.network import Judged, JudgeNetwork, area_under_curve, log_odds, save_judge, train_judge
+from model_pipeline.judging.readers import (
+    Read,
+    good_firsts,
+    save_readers_judge,
+    told_apart,
+    train_on_marks,
+)
 from model_pipeline.recipe import Judge, Method
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
@@ -35,10 +51,63 @@ LEAST_QUOTES = 20
 
 
 def judge(run: Run, report: Report) -> None:
-    """Write quotes, train, and put the judge into the model folder. Raises `InputInvalid` or `TrainingFailed`."""
+    """Train, and put the judge into the model folder. Raises `InputInvalid` or `TrainingFailed`."""
     began, settings = datetime.now(UTC), _settings(run)
     folder = run.begin(Stage.JUDGE, Stage.PREPARE, Stage.MERGE, Stage.QUANTIZE)
     rows = read_rows(run.of(Stage.PREPARE) / "train.jsonl")
+    learn = _learn_marks if settings.marks else _learn_words
+    figures = learn(run, folder, rows, report)
+    record_judge(run.model_folder, folder / JUDGE_FILE)
+    run.finish(Stage.JUDGE, began, figures | {"size_bytes": (folder / JUDGE_FILE).stat().st_size})
+
+
+def _learn_marks(run: Run, folder: Path, rows: Sequence[Row], report: Report) -> dict[str, float]:
+    settings = _settings(run)
+    files = [read_marked(find_path(path)) for path in settings.marks]
+    train, held_out = ([each for file in files for each in file.lists(split)] for split in ("train", "validation"))
+    if settings.most_keywords and len(train) > settings.most_keywords:
+        train = Random(settings.seed).sample(train, settings.most_keywords)
+    if min(len(train), len(held_out)) < LEAST_QUOTES:
+        raise InputInvalid(
+            f"A judge needs marks on {LEAST_QUOTES} keywords for training and for validation; there are "
+            f"{len(train)} and {len(held_out)}."
+        )
+    with told_in_a_sentence(folder):
+        known = _known(
+            run, [(keyword, quote) for keyword, quotes, _ in (*train, *held_out) for quote in quotes], report
+        )
+        read, at = [], 0
+        for _, quotes, good in (*train, *held_out):
+            read.append(Read(known[at : at + len(quotes)], np.array(good)))
+            at += len(quotes)
+        trained = train_on_marks(read[: len(train)], read[len(train) :], settings, report.say)
+    save_readers_judge(trained, copy_filter(training_texts(rows)), folder / JUDGE_FILE)
+    apart = told_apart(trained, read[len(train) :])
+    first, by_lot = good_firsts(trained, read[len(train) :])
+    report.say(
+        f"Of held-out marks, the quote that the judge puts first is good on {first:.1%} of the keywords, one drawn by "
+        f"lot on {by_lot:.1%}; it tells {apart:.1%} of the pairs on one keyword apart."
+    )
+    return {
+        "marked_keywords": len(train),
+        "held_out_keywords": len(held_out),
+        "told_apart": apart,
+        "first_is_good": first,
+        "good_by_lot": by_lot,
+    }
+
+
+def _known(run: Run, quotes: Sequence[tuple[str, str]], report: Report) -> NDArray[np.float32]:
+    """What the merged model knows of each quote on its keyword, asked as it is served."""
+    model, tokenizer = _merged(run)
+    asked = [_row(run, keyword.lower(), quote) for keyword, quote in quotes]
+    with report.progress("Reading marked quotes", len(asked)) as advance:
+        encoded = encode(asked, tokenizer)
+        return reply_states(model, encoded, _settings(run).batch_size, tokenizer.pad_token_id, advance)
+
+
+def _learn_words(run: Run, folder: Path, rows: Sequence[Row], report: Report) -> dict[str, float]:
+    settings = _settings(run)
     written = _written(rows, settings)
     held_out = _written(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), settings)
     if min(len(written), len(held_out)) < LEAST_QUOTES:
@@ -56,7 +125,6 @@ def judge(run: Run, report: Report) -> None:
         )
     filled = copy_filter(training_texts(rows))
     save_judge(trained, filled, folder / JUDGE_FILE)
-    record_judge(run.model_folder, folder / JUDGE_FILE)
     foreign = _foreign(held_out, settings.seed, 1.0)
     figures = {
         "written_quotes": len(written),
@@ -65,13 +133,12 @@ def judge(run: Run, report: Report) -> None:
         "held_out_own": len(test),
         "told_from_own": _told([*held_out, *test], trained),
         "told_from_other_keywords": _told([*held_out, *foreign], trained),
-        "size_bytes": (folder / JUDGE_FILE).stat().st_size,
     }
     report.say(
         f"The judge tells {figures['told_from_own']:.1%} of held-out pairs of a written quote and one of the model's "
         f"own apart, and {figures['told_from_other_keywords']:.1%} of pairs with a quote on another keyword."
     )
-    run.finish(Stage.JUDGE, began, figures)
+    return figures
 
 
 def _settings(run: Run) -> Judge:
@@ -99,10 +166,8 @@ def _prompts(written: Sequence[Judged], settings: Judge) -> list[str]:
 
 def _draw(run: Run, keywords: Sequence[str], report: Report) -> list[tuple[str, str]]:
     """What the merged model writes for each of the keywords, drawn as it is served; what is no quote is left out."""
-    settings, served, hardware = _settings(run), run.recipe.served, find_hardware()
-    place = str(run.of(Stage.MERGE) / "model")
-    tokenizer = load_tokenizer(place)
-    model = load_base(place, "", Method.LORA, dtype_of(hardware.precision(run.recipe.trained_last.precision))).eval()
+    settings, served = _settings(run), run.recipe.served
+    model, tokenizer = _merged(run)
     asked = [_row(run, keyword) for keyword in keywords]
     drawing = run.recipe.evaluate.model_copy(
         update={
@@ -123,9 +188,16 @@ def _draw(run: Run, keywords: Sequence[str], report: Report) -> list[tuple[str, 
     ]
 
 
-def _row(run: Run, keyword: str) -> Row:
-    """A row that asks for a quote as the training rows do; its reply is not used."""
-    item = Item("quote", "", "", keyword=keyword, quote="Nothing yet.")
+def _merged(run: Run) -> tuple[Any, Any]:
+    """The merged model and its tokenizer."""
+    place, hardware = str(run.of(Stage.MERGE) / "model"), find_hardware()
+    precision = dtype_of(hardware.precision(run.recipe.trained_last.precision))
+    return load_base(place, "", Method.LORA, precision).eval(), load_tokenizer(place)
+
+
+def _row(run: Run, keyword: str, quote: str = "Nothing yet.") -> Row:
+    """A row that asks for a quote as the training rows do; its reply is not used where only an answer is wanted."""
+    item = Item("quote", "", "", keyword=keyword, quote=quote)
     return make_rows([item], run.recipe.data, run.recipe.served.quote_prompt)[0]
 
 

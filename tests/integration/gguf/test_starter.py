@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import llama_cpp.llama_cpp as llama
+import numpy as np
 import pytest
+from gguf import GGUFReader, dequantize
 
-from bot.models.judge import LearnedJudge
+from bot.inference.batch_engine import BatchEngine, Piece
+from bot.inference.gguf_model import GgufModel as ServedModel
+from bot.inference.gguf_model import initialise
 from bot.models.manifest import read_manifest
 from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.samples import chat_samples, quote_samples
@@ -58,10 +63,19 @@ def test_the_folder_is_small_enough_for_a_repository() -> None:
     assert sum(path.stat().st_size for path in STARTER.iterdir()) < 30_000_000
 
 
-def test_the_judge_prefers_a_written_quote_to_a_jumble() -> None:
-    judge = LearnedJudge.load(STARTER / "judge.npz")
-    written, jumble = judge.scores("rain", ["A little rain never hurt the roses.", "A rain is the to of friend."])
-    assert written > jumble
+def test_the_states_that_the_judge_reads_are_what_the_logits_are_made_of() -> None:
+    initialise()
+    model = ServedModel(STARTER / "model.gguf", lambda fraction: None)
+    engine = BatchEngine(model, slots=2, context_tokens=512, batch_tokens=64, states=True)
+    prompt = model.tokenize("Keyword: rain\nQuote:")
+    opening = engine.open(prompt, None, len(prompt))
+    (row,) = engine.decode([Piece(opening.id, prompt, draws=True)])
+    state, logits = engine.state(row), llama.llama_get_logits_ith(engine.context, row)
+    assert state is not None
+    embedding = next(each for each in GGUFReader(STARTER / "model.gguf").tensors if each.name == "token_embd.weight")
+    expected = dequantize(embedding.data, embedding.tensor_type) @ state  # the output is tied to it
+    found = np.ctypeslib.as_array(logits, shape=(model.vocabulary_size,))
+    assert np.corrcoef(found, expected)[0, 1] > 0.999
 
 
 def test_texts_become_the_tokens_of_training(starter: GgufModel) -> None:

@@ -13,7 +13,14 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from model_pipeline.data.rows import Row
 from model_pipeline.data.tokens import encode
 from model_pipeline.evaluation.answers import Answer
-from model_pipeline.evaluation.generation import OwnNoise, end_ids, generate_answers, reply_nats, row_seed
+from model_pipeline.evaluation.generation import (
+    OwnNoise,
+    end_ids,
+    generate_answers,
+    reply_nats,
+    reply_states,
+    row_seed,
+)
 from model_pipeline.recipe import Evaluate
 from tests.pipeline.data.small_tokenizer import LLAMA3, make_tokenizer
 
@@ -76,6 +83,18 @@ def test_padding_does_not_change_likelihoods(model: Any, tokenizer: Any) -> None
         expected = [-float(chances[place - 1, row.whole[place]]) for place in range(len(row.prompt), len(row.whole))]
         assert tokens == len(expected) > 1
         assert nats == pytest.approx(sum(expected), rel=1e-5)
+
+
+def test_what_a_model_knows_of_a_reply_is_what_its_tokens_are_foretold_from(model: Any, tokenizer: Any) -> None:
+    rows = encode(ROWS, tokenizer)
+    known = reply_states(model, rows, 2, tokenizer.pad_token_id, nothing)
+    likelihoods = reply_nats(model, rows, 2, tokenizer.pad_token_id, nothing)
+    for row, found, (nats, tokens) in zip(rows, known, likelihoods, strict=True):
+        with torch.inference_mode():
+            states = model(torch.tensor([row.whole]), output_hidden_states=True).hidden_states[-1][0]
+        expected = states[len(row.prompt) - 1 : -1].mean(0)
+        assert found[:-2] == pytest.approx(expected.numpy(), abs=1e-4)
+        assert found[-2] == pytest.approx(nats, rel=1e-4) and found[-1] == tokens
 
 
 def test_likelihoods_are_the_same_where_memory_allows_one_row_at_a_time(

@@ -7,12 +7,14 @@ from random import Random
 
 import pytest
 
-from bot.models.judge import LearnedJudge
+from bot.chat.generation import Candidate, Finished, FinishReason
+from bot.models.judge import load_judge
 from model_pipeline.judging.copy_filter import copy_filter
 from model_pipeline.judging.network import Judged, JudgeNetwork, area_under_curve, log_odds, save_judge, train_judge
 from model_pipeline.recipe import Judge
 
 THINGS = ["rain", "sun", "moon", "tea", "road", "hill", "dog", "cat", "bread", "door", "river", "stone"]
+ENDED = Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2)
 SETTINGS = Judge(buckets=256, width=8, hidden=16, epochs=6, dropout=0.0)
 
 
@@ -40,9 +42,9 @@ def test_it_tells_written_quotes_from_others(trained: JudgeNetwork) -> None:
 
 def test_the_bot_computes_the_same(trained: JudgeNetwork, tmp_path: Path) -> None:
     save_judge(trained, copy_filter(["A line."]), tmp_path / "judge.npz")
-    bots, held_out = LearnedJudge.load(tmp_path / "judge.npz"), rows(30, 4)
+    bots, held_out = load_judge(tmp_path / "judge.npz", 512), rows(30, 4)
     held_out += [Judged("rain, tea", "Rain " * 100, True), Judged("", "Nothing asked.", False)]
-    own = [bots.scores(one.keyword, [one.quote])[0] for one in held_out]
+    own = [bots.scores(one.keyword, [Candidate(one.quote, ENDED)])[0] for one in held_out]
     assert own == pytest.approx(log_odds(trained, held_out), abs=0.1)
 
 

@@ -7,26 +7,41 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.choice import Choice, ChoiceSize, best_of, names, unseen
-from bot.chat.generation import Finished, FinishReason
+from bot.chat.choice import ChoiceSize, best_of, names, unseen
+from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.chat.ports import Judge
 
 
-def choice(text: str, nats: float | None = 1.0) -> Choice:
-    return Choice(text, Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2, nats_per_token=nats))
+def choice(text: str, nats: float | None = 1.0) -> Candidate:
+    return Candidate(text, Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2, nats_per_token=nats))
 
 
 class Knows(Judge):
     """A judge without a taste that has learned some texts by heart."""
 
+    of_readers = False
+
     def __init__(self, *learned: str) -> None:
         self.learned = learned
 
-    def scores(self, keyword: str, quotes: Sequence[str]) -> Sequence[float]:
-        return [0.0] * len(quotes)
+    def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return [0.0] * len(candidates)
 
     def is_copy(self, quote: str) -> bool:
         return quote in self.learned
+
+
+class Read(Knows):
+    """A judge that knows what readers would post."""
+
+    of_readers = True
+
+    def __init__(self, posted: str) -> None:
+        super().__init__()
+        self.posted = posted
+
+    def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return [2.0 * (candidate.text == self.posted) for candidate in candidates]
 
 
 RAIN, SUN, RAINY = "Rain fills the river.", "The sun dries the road.", "A rainy day is for soup."
@@ -46,7 +61,7 @@ def test_a_quote_that_says_a_word_again_gives_way() -> None:
 
 
 def test_of_two_that_are_as_likely_for_each_token_the_shorter_is_given() -> None:
-    long = Choice(
+    long = Candidate(
         "Rain on the roof makes the cat sleep late and well.", replace(choice(RAIN).finished, completion_tokens=20)
     )
     assert best_of("rain", [long, choice(RAIN)], [], None).text == RAIN
@@ -54,6 +69,12 @@ def test_of_two_that_are_as_likely_for_each_token_the_shorter_is_given() -> None
 
 def test_what_the_model_learned_by_heart_is_given_last() -> None:
     assert best_of("rain", [choice(RAIN), choice(SUN)], [], Knows(RAIN)).text == SUN
+
+
+def test_what_readers_would_post_is_given_though_another_is_likelier() -> None:
+    likelier, posted = choice(RAIN, 1.0), choice(RAINY, 3.0)
+    assert best_of("rain", [likelier, posted], [], None).text == RAIN
+    assert best_of("rain", [likelier, posted], [], Read(RAINY)).text == RAINY
 
 
 def test_what_the_person_read_in_nearly_these_words_is_not_given_again() -> None:

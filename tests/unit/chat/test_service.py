@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.canary import Canary
-from bot.chat.generation import Finished, FinishReason, Queued, TextDelta
+from bot.chat.generation import Candidate, Finished, FinishReason, Queued, TextDelta
 from bot.chat.messages import ConversationKey, JobState, MessageKind, QuoteSource, Role, Turn, Vote, VoteSource
 from bot.chat.model import Model
 from bot.chat.ports import GenerationRecord, Judge, PooledQuote
@@ -312,11 +312,13 @@ async def test_a_failure_to_write_ahead_is_told_and_pools_nothing() -> None:
 class Favours(Judge):
     """A judge that prefers texts with a word."""
 
+    of_readers = False
+
     def __init__(self, word: str) -> None:
         self.word = word
 
-    def scores(self, keyword: str, quotes: Sequence[str]) -> Sequence[float]:
-        return [5.0 * (self.word in quote) for quote in quotes]
+    def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return [5.0 * (self.word in candidate.text) for candidate in candidates]
 
     def is_copy(self, quote: str) -> bool:
         return False

@@ -19,6 +19,7 @@ NAMES = (
     "llama32-3b-finetome",
     "starter",
     "starter-continued",
+    "starter-mended",
     "starter-votes",
     "tinyllama-alpaca-1k",
     "tinyllama-chat",

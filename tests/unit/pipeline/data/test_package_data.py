@@ -46,10 +46,19 @@ def test_no_quote_is_on_a_keyword_that_no_model_is_to_see(name: str) -> None:
     assert not unseen & {row["keyword"].casefold() for row in rows(name)}
 
 
-def test_marked_quotes_are_on_keywords_that_may_be_seen_and_on_each_once() -> None:
-    keywords = [line["keyword"].casefold() for line in read_marked(PACKAGE_DATA / "marked-quotes.jsonl").lines]
+@pytest.mark.parametrize("name", ["marked-quotes.jsonl", "mended-quotes.jsonl"])
+def test_marked_quotes_are_on_keywords_that_may_be_seen_and_on_each_once(name: str) -> None:
+    keywords = [line["keyword"].casefold() for line in read_marked(PACKAGE_DATA / name).lines]
     held_out = {word.casefold() for name in ("unseen", "held-out") for word in read_lines(f"{name}-keywords.txt")}
     assert len(keywords) == len(set(keywords)) > 6_000 and not held_out & set(keywords)
+
+
+def test_what_readers_made_of_a_quote_is_another_closed_line() -> None:
+    for line in read_marked(PACKAGE_DATA / "mended-quotes.jsonl").lines:
+        for mend, made_of in line.get("mends", ()):
+            quote = line["quotes"][mend]
+            assert quote != line["quotes"][made_of]
+            assert quote.isascii() and quote[0].isupper() and quote[-1] in ".!?" and len(quote.split()) >= 3, quote
 
 
 def test_what_is_held_out_is_there() -> None:

@@ -1,0 +1,142 @@
+"""The judge that learns readers' marks: a small network over what the model knew of a quote; trains and writes it.
+
+Its input is the mean of the hidden states that the quote's tokens were drawn from. What a model learned of words stands
+in them, so that a few thousand marks are enough; the likelihood, which says most, is one of its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+
+from model_pipeline.judging.copy_filter import HASHES
+from model_pipeline.judging.network import area_under_curve
+from model_pipeline.recipe import Judge
+
+FORMAT = 2
+LISTS = 32  # of quotes on one keyword, that a step learns from
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Some quotes of the model on one keyword: what it knew of each [quotes, state + 2], and which are good [quotes].
+
+    The columns of `known` are the mean hidden state, the nats of the whole quote and the number of its tokens, both
+    with its end.
+    """
+
+    known: Floats
+    good: NDArray[np.bool_]
+
+
+class ReadersNetwork(nn.Module):  # type: ignore[misc, unused-ignore]
+    """Log odds that a reader would post a quote; see `bot.models.judge.JudgeOfStates` for the same in numpy."""
+
+    def __init__(self, mean: Floats, spread: Floats, settings: Judge) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.from_numpy(mean))
+        self.register_buffer("spread", torch.from_numpy(spread))
+        self.first = nn.Linear(len(mean), settings.readers_hidden)
+        self.out = nn.Linear(settings.readers_hidden, 1)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, known: torch.Tensor) -> torch.Tensor:
+        """Log odds [rows] of what the model knew [rows, state + 2]."""
+        hidden = torch.relu(self.first(self.dropout((known - self.mean) / self.spread)))
+        return self.out(self.dropout(hidden)).squeeze(-1)
+
+
+def train_on_marks(
+    train: Sequence[Read], held_out: Sequence[Read], settings: Judge, tell: Callable[[str], None]
+) -> ReadersNetwork:
+    """The network of the epoch that tells held-out quotes on one keyword best.
+
+    Half of the loss is the marks' cross entropy, half that of pairs of a good and a bad quote on one keyword (R. A.
+    Bradley and M. E. Terry, Rank Analysis of Incomplete Block Designs, 1952): between those the bot has to choose.
+    """
+    torch.manual_seed(settings.seed)
+    known = np.concatenate([each.known for each in train])
+    model = ReadersNetwork(known.mean(0), known.std(0) + np.float32(1e-6), settings)
+    rate = settings.readers_learning_rate
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
+    steps = settings.epochs * (len(train) // LISTS + 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
+    order, best, best_state = torch.Generator().manual_seed(settings.seed), -1.0, model.state_dict()
+    for epoch in range(1, settings.epochs + 1):
+        model.train()
+        for batch in torch.randperm(len(train), generator=order).split(LISTS):
+            loss = _loss(model, [train[int(place)] for place in batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        found = told_apart(model, held_out)
+        tell(f"Judge, epoch {epoch} of {settings.epochs}: tells {found:.1%} of held-out pairs apart.")
+        if found > best:
+            best, best_state = found, {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(best_state)
+    model.eval()
+    return model
+
+
+def told_apart(model: ReadersNetwork, lists: Sequence[Read]) -> float:
+    """The share of pairs of a good and a bad quote on one keyword that are ranked rightly, the mean over keywords."""
+    mixed = [each for each in lists if 0 < each.good.sum() < len(each.good)]
+    found = [
+        area_under_curve(list(scores), list(each.good))
+        for each, scores in zip(mixed, log_odds(model, mixed), strict=True)
+    ]
+    return float(np.mean(found)) if found else 0.5
+
+
+def good_firsts(model: ReadersNetwork, lists: Sequence[Read]) -> tuple[float, float]:
+    """How often the quote that is put first on a keyword is good, and how often one drawn by lot is."""
+    scores = log_odds(model, lists)
+    firsts = [bool(each.good[int(np.argmax(own))]) for each, own in zip(lists, scores, strict=True)]
+    return float(np.mean(firsts)), float(np.mean([each.good.mean() for each in lists]))
+
+
+def log_odds(model: ReadersNetwork, lists: Sequence[Read]) -> list[Floats]:
+    """What the network makes of each quote of each list."""
+    model.eval()
+    if not lists:
+        return []
+    with torch.inference_mode():
+        scores: Floats = model(torch.from_numpy(np.concatenate([each.known for each in lists]))).numpy()
+    return np.split(scores, np.cumsum([len(each.good) for each in lists])[:-1])
+
+
+def save_readers_judge(model: ReadersNetwork, filled: NDArray[np.uint8], path: Path) -> None:
+    """Write the arrays that the bot reads, the first layer in 16 bits."""
+    arrays: dict[str, Any] = {
+        "format": np.int64(FORMAT),
+        "mean": model.mean.numpy().astype(np.float32),
+        "spread": model.spread.numpy().astype(np.float32),
+        "first": model.first.weight.detach().numpy().T.astype(np.float16),
+        "first_bias": model.first.bias.detach().numpy().astype(np.float32),
+        "out": model.out.weight.detach().numpy()[0].astype(np.float32),
+        "out_bias": np.float32(model.out.bias.item()),
+        "filter": filled,
+        "hashes": np.int64(HASHES),
+    }
+    np.savez_compressed(path, **arrays)
+
+
+def _loss(model: ReadersNetwork, lists: Sequence[Read]) -> torch.Tensor:
+    scores = model(torch.from_numpy(np.concatenate([each.known for each in lists])))
+    good = torch.from_numpy(np.concatenate([each.good for each in lists]))
+    keyword = torch.from_numpy(np.repeat(np.arange(len(lists)), [len(each.good) for each in lists]))
+    pairs = (keyword[:, None] == keyword[None]) & good[:, None] & ~good[None]
+    loss = binary_cross_entropy_with_logits(scores, good.float())
+    if not pairs.any():
+        return loss
+    return 0.5 * loss + 0.5 * softplus(-(scores[:, None] - scores[None])[pairs]).mean()

@@ -1,0 +1,72 @@
+"""The stage judge on readers' marks: what it makes of them, and what it says of files that cannot be learned from."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bot.models.judge import load_judge
+from model_pipeline.errors import InputInvalid
+from model_pipeline.recipe import Judge
+from model_pipeline.report import Report
+from model_pipeline.runs import Run, Stage
+from model_pipeline.stages.judge import judge
+from tests.pipeline.merged_run import merged_run
+
+pytestmark = pytest.mark.training
+
+
+def marks(path: Path, keywords: int) -> str:
+    """Readers who like short quotes; one of the long ones was mended."""
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(keywords):
+            quotes = [f"The sea {'and the sea ' * times}waits {number}." for times in (4, 0, 5)] + ["The sea is here."]
+            line = {"keyword": f"sea {number}", "quotes": quotes, "good": [1, 3], "best": 1, "worst": 2}
+            file.write(json.dumps(line | {"mends": [[3, 0]]}) + "\n")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that is merged, with a model folder to put a judge into."""
+    run = merged_run(tmp_path_factory.mktemp("judging") / "run")
+    run.of(Stage.QUANTIZE).mkdir()
+    run.model_folder.mkdir()
+    (run.model_folder / "manifest.json").write_text("{}")
+    run.finish(Stage.QUANTIZE, datetime.now(UTC), {})
+    return run
+
+
+def judged(run: Run, *files: str) -> tuple[Run, str]:
+    settings = Judge(marks=files, readers_hidden=16, epochs=4, readers_learning_rate=1e-2, dropout=0.0)
+    told, asked = io.StringIO(), Run(run.folder, run.recipe.model_copy(update={"judge": settings}))
+    judge(asked, Report(Console(file=told, width=300)))
+    return asked, told.getvalue()
+
+
+def test_what_readers_would_post_comes_first(merged: Run, tmp_path: Path) -> None:
+    run, told = judged(merged, marks(tmp_path / "marks.jsonl", 600), marks(tmp_path / "more.jsonl", 40))
+    figures = run.figures(Stage.JUDGE)
+    assert figures["first_is_good"] == 1.0 and figures["good_by_lot"] == pytest.approx(1 / 3)
+    assert figures["marked_keywords"] + figures["held_out_keywords"] == 640
+    assert "the quote that the judge puts first is good on 100.0% of the keywords, one drawn by lot on 33.3%" in told
+    section = json.loads((run.model_folder / "manifest.json").read_text())["judge"]
+    found = load_judge(
+        run.model_folder / section["file"], int(np.load(run.of(Stage.JUDGE) / "judge.npz")["mean"].size) - 2
+    )
+    assert found.of_readers and found.is_copy("The sea keeps no diary.")
+
+
+def test_few_marks_and_no_marks_are_told(merged: Run, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputInvalid, match=r"needs marks on 20 keywords for training and for validation; there are \d+ and"
+    ):
+        judged(merged, marks(tmp_path / "marks.jsonl", 60))
+    with pytest.raises(InputInvalid, match=r"There is no file or folder nothing\.jsonl"):
+        judged(merged, "nothing.jsonl")
