@@ -84,9 +84,9 @@ def measure(folder: Path, quotes: list[tuple[str, str]]) -> dict[str, NDArray[np
     if model.quote_prompt.chat:
         raise InputInvalid(f"The model {folder} is asked in chat; only prompts of plain text are read here.")
     judge = load_judge(model.judge_path, model_header(model.path).embedding_width)
-    known = _known(model, quotes)
+    known = known_quotes(model, quotes)
     return {
-        "likelihood, in nats": -np.array([(one.nats_per_token or 0.0) * (one.completion_tokens + 1) for one in known]),
+        "likelihood, in nats": -np.array([one.nats or 0.0 for one in known]),
         "names the keyword": np.array([choice.names(keyword, quote) for keyword, quote in quotes]),
         "words said again (fewer)": -np.array([float(choice.repeated(quote)) for _, quote in quotes]),
         "judge": np.array(
@@ -98,11 +98,11 @@ def measure(folder: Path, quotes: list[tuple[str, str]]) -> dict[str, NDArray[np
     }
 
 
-def _known(model: Model, quotes: list[tuple[str, str]]) -> list[Finished]:
+def known_quotes(model: Model, quotes: list[tuple[str, str]]) -> list[Finished]:
     """What the worker would tell of each quote, had the model drawn it."""
     initialise()
     gguf = GgufModel(model.path, lambda fraction: None)
-    engine = BatchEngine(gguf, slots=AT_ONCE, context_tokens=2_048, batch_tokens=512, states=True)
+    engine = BatchEngine(gguf, slots=AT_ONCE, context_tokens=2_048, batch_tokens=512)
     ending = gguf.tokenize(gguf.ending, control=True, begin=False)
     return [
         finished
@@ -121,10 +121,9 @@ def _known_at_once(
     ahead = [prompt[opening.cached :] for prompt, opening in zip(prompts, openings, strict=True)]
     for step in range(max(map(len, replies))):
         under_way = [place for place, own in enumerate(replies) if step < len(own)]
-        rows = engine.decode([Piece(openings[place].id, ahead[place], draws=True) for place in under_way])
+        rows = engine.decode([Piece(openings[place].id, ahead[place], draws=True) for place in under_way], states=True)
         for place, row in zip(under_way, rows, strict=True):
             state = engine.state(row)
-            assert state is not None
             nats[place] += gguf.surprise(engine.context, row, replies[place][step])
             states[place] += state
             ahead[place] = [replies[place][step]]
@@ -133,7 +132,7 @@ def _known_at_once(
     return [
         Finished(
             FinishReason.END, 0, 0, len(own) - 1, 0.0, 0.0, 0.0,
-            nats_per_token=total / len(own), state=tuple(state / len(own)),
+            nats=total, drawn=len(own), state=tuple(state / len(own)),
         )
         for own, total, state in zip(replies, nats, states, strict=True)
     ]  # fmt: skip

@@ -298,20 +298,20 @@ class Judge(_Section):
     """
 
     marks: tuple[str, ...] = ()  # .jsonl files, as `prefer.data`
-    readers_hidden: int = Field(256, ge=1, le=2_048)  # this and the next are of the judge that learns marks
-    readers_learning_rate: float = Field(1e-3, gt=0)
     most_keywords: int = Field(0, ge=0)  # that are learned from, drawn with the seed; 0 is all
-    quotes_a_keyword: int = Field(
-        8, ge=1
-    )  # that the model writes; this and what follows to `hidden`, of the other kind
-    batch_size: int = Field(256, ge=1)  # quotes that are written together
+    batch_size: int = Field(256, ge=1)  # quotes that are read or written together
+    epochs: int = Field(6, ge=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    seed: int = 0
+    # With marks only.
+    readers_hidden: int = Field(256, ge=1, le=2_048)
+    readers_learning_rate: float = Field(1e-3, gt=0)
+    # Without marks only.
+    quotes_a_keyword: int = Field(8, ge=1)  # that the model writes for the judge to learn from
     buckets: int = Field(6_144, ge=16, le=65_536)
     width: int = Field(32, ge=1, le=256)
     hidden: int = Field(96, ge=1, le=512)
-    dropout: float = Field(0.3, ge=0, lt=1)
-    epochs: int = Field(6, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
-    seed: int = 0
 
 
 class Evaluate(_Section):

@@ -10,16 +10,19 @@ from typing import Any
 
 import snowballstemmer
 
-from bot.chat.generation import Candidate, Finished
+from bot.chat.generation import Candidate
 from bot.chat.ports import Judge
 from bot.chat.quotes import same_text_key
 
 # In log odds that a reader would post the quote: near what `python -m benchmarks.choice_weights` fits to readers'
 # marks, which names the first four in this order. The last two are rules, and outweigh whatever the others say.
-UNLIKELY = 0.17  # for each nat that a whole quote is less likely than the likeliest of them
+UNLIKELY = (
+    0.17  # for each nat that a whole quote is less likely than the likeliest; a judge of readers weighs it itself
+)
 NAMES_KEYWORD = 1.0
 SAYS_AGAIN = 1.5  # for each longer word that stands in it once more, in whatever form
-JUDGED = 0.1  # for each of the judge's log odds
+JUDGED = 0.1  # for each of the judge's log odds that a person wrote it
+READERS_JUDGED = 1.0  # for each of its log odds that a reader would post it
 COPY = 12.0
 LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
 
@@ -51,14 +54,14 @@ def best_of(keyword: str, choices: Sequence[Candidate], seen: Sequence[str], jud
     """The quote to give. Without a judge, keyword, likelihood and what was seen lately decide."""
     judged = judge.scores(keyword, choices) if judge else [0.0] * len(choices)
     of_readers = judge is not None and judge.of_readers
-    nats = [None if of_readers else _nats(choice.finished) for choice in choices]
+    nats = [None if of_readers else choice.finished.nats for choice in choices]
     least = min((each for each in nats if each is not None), default=0.0)
     lately = [_words(text) for text in seen]
 
     def worth(number: int) -> float:
         text, surprise = choices[number].text, nats[number]
         return (
-            (1.0 if of_readers else JUDGED) * judged[number]
+            (READERS_JUDGED if of_readers else JUDGED) * judged[number]
             + NAMES_KEYWORD * names(keyword, text)
             - UNLIKELY * ((surprise if surprise is not None else least) - least)
             - SAYS_AGAIN * repeated(text)
@@ -80,12 +83,6 @@ def repeated(text: str) -> int:
     """How many words of four letters or more say again what stands there already ("a castle is a castle")."""
     long = [word for word in _WORD.findall(text.casefold()) if len(word) > 3]
     return len(long) - len(_stems(long))
-
-
-def _nats(finished: Finished) -> float | None:
-    """Of the whole text and its end: what is said in few words holds together more often."""
-    per_token = finished.nats_per_token
-    return None if per_token is None else per_token * (finished.completion_tokens + 1)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -90,8 +90,9 @@ class Finished:
     resumed: int = 0
     prompt_sha256: str = ""
     seed: int = 0
-    nats_per_token: float | None = None  # how surprising the model found the text, before temperature and cuts
-    state: tuple[float, ...] | None = None  # the mean of the hidden states that each of these tokens was drawn from
+    nats: float | None = None  # how surprising the model found the text and its end, before temperature and cuts
+    drawn: int = 0  # the tokens that these nats are of
+    state: tuple[float, ...] | None = None  # the mean of the hidden states that these tokens were drawn from
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,7 @@ class Threads:
 class BatchEngine:
     """One context over one model. Sequence numbers come from `open` and live until `close`."""
 
-    def __init__(
-        self, model: GgufModel, *, slots: int, context_tokens: int, batch_tokens: int, states: bool = False
-    ) -> None:
+    def __init__(self, model: GgufModel, *, slots: int, context_tokens: int, batch_tokens: int) -> None:
         self._model = model
         sequences = slots + RESTING_SEQUENCES
         params = llama.llama_context_default_params()
@@ -57,7 +55,7 @@ class BatchEngine:
         params.n_outputs_max = max(_TRIAL_BATCH, sequences + 1)  # logits are wide: room for no more than can be drawn
         params.flash_attn_type = _attention_kind(model)
         params.no_perf = True
-        params.embeddings, self._states = states, states  # with logits: llama.cpp hands out both where it is asked to
+        params.pooling_type = llama.LLAMA_POOLING_TYPE_NONE  # states of tokens, whatever the file asks for
         self.context = llama.llama_init_from_model(model.pointer, params)
         if not self.context:
             raise ModelTooLarge(
@@ -98,17 +96,30 @@ class BatchEngine:
         self.sequences.pin(opening.id)
         self.sequences.close(opening.id)
 
-    def decode(self, pieces: Sequence[Piece]) -> list[int]:
-        """Run one batch; returns, for each piece, the row of its last token's logits."""
+    def decode(self, pieces: Sequence[Piece], *, states: bool = False) -> list[int]:
+        """Run one batch; returns, for each piece, the row of its last token's logits, and with `states` of its state.
+
+        llama.cpp makes logits for every token of a batch that it makes states for, so that what is not drawn from goes
+        into a batch of its own, before it.
+        """
+        if not states:
+            return self._decode(pieces, states=False)
+        ahead = [before for piece in pieces if (before := _not_drawn_from(piece)).tokens]
+        if ahead:
+            self._decode(ahead, states=False)
+        drawing = [Piece(piece.sequence, piece.tokens[-1:], draws=True) for piece in pieces if piece.draws]
+        rows = iter(self._decode(drawing, states=True) if drawing else ())
+        return [next(rows) if piece.draws else -1 for piece in pieces]
+
+    def _decode(self, pieces: Sequence[Piece], *, states: bool) -> list[int]:
+        llama.llama_set_embeddings(self.context, states)
         self._batch.n_tokens = 0
         rows = [self._put_piece(piece) for piece in pieces]
         self._run()
         return rows
 
-    def state(self, row: int) -> NDArray[np.float32] | None:
-        """The last hidden state, after the norm, that the logits of a row were made of; None unless asked for."""
-        if not self._states:
-            return None
+    def state(self, row: int) -> NDArray[np.float32]:
+        """The last hidden state, after the norm, that the logits of a row were made of; of a batch with `states`."""
         pointer = llama.llama_get_embeddings_ith(self.context, row)
         return np.ctypeslib.as_array(pointer, shape=(self._model.state_size,)).copy()
 
@@ -188,6 +199,10 @@ class BatchEngine:
             self._clear(self._scratch)
         self._set_threads(self.threads.single, self.threads.batch)
         return statistics.median(seconds[1:])
+
+
+def _not_drawn_from(piece: Piece) -> Piece:
+    return Piece(piece.sequence, piece.tokens[:-1], draws=False) if piece.draws else piece
 
 
 def _attention_kind(model: GgufModel) -> int:

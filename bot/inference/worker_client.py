@@ -351,7 +351,8 @@ class WorkerClient:
             resumed=call.deaths,
             prompt_sha256=line["prompt_sha256"],
             seed=line["seed"],
-            nats_per_token=line["nats_per_token"],
+            nats=line["nats"],
+            drawn=line["drawn"],
             state=tuple(line["state"]) if line["state"] is not None else None,
         )
 

@@ -56,7 +56,7 @@ class Writing:
     sent_position: int = 0
     text: str = ""
     nats: float = 0.0  # of the tokens drawn here, and of the end, where the request asks for the likelihood
-    drawn: int = 0  # of which so many
+    drawn: int = 0  # these are so many
     states: NDArray[np.float32] | None = None  # the sum of the hidden states that they were drawn from
     to_decode: list[int] = field(default_factory=list)  # of the prompt and the given tokens, behind the cached part
 
@@ -81,8 +81,8 @@ class Worker:
             slots=options.slots,
             context_tokens=options.context_tokens,
             batch_tokens=options.batch_tokens,
-            states=options.states,
         )
+        self._tells_states = options.states
         self._loading(1.0)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         counts = [options.threads] if options.threads else thread_counts(cores)
@@ -228,12 +228,13 @@ class Worker:
     def _step(self, shares: list[Share]) -> None:
         pieces = [self._piece(share) for share in shares]
         start = time.monotonic()
-        rows = self._engine.decode(pieces)
+        states = self._tells_states and any(_is_weighed(self._writing[share.id]) for share in shares)
+        rows = self._engine.decode(pieces, states=states)
         seconds = time.monotonic() - start
         for share, piece, row in zip(shares, pieces, rows, strict=True):
             self._scheduler.decoded(share)
             if piece.draws:
-                self._draw(self._writing[share.id], row)
+                self._draw(self._writing[share.id], row, states=states)
         decoding = sum(share.decoding for share in shares)
         prefilled = sum(share.tokens for share in shares if not share.decoding)
         self._estimate.step(decoding, prefilled, seconds, len(self._scheduler.running))
@@ -246,13 +247,14 @@ class Worker:
         tokens, writing.to_decode = writing.to_decode[: share.tokens], writing.to_decode[share.tokens :]
         return Piece(writing.sequence, tokens, draws=not writing.to_decode)
 
-    def _draw(self, writing: Writing, row: int) -> None:
+    def _draw(self, writing: Writing, row: int, *, states: bool) -> None:
         assert writing.sampler is not None
         token = writing.sampler.draw(self._engine.context, row)
-        if writing.request.likelihood:
+        if _is_weighed(writing):
             writing.nats += self._model.surprise(self._engine.context, row, token)
             writing.drawn += 1
-            if (state := self._engine.state(row)) is not None:
+            if states:
+                state = self._engine.state(row)
                 writing.states = state if writing.states is None else writing.states + state
         if self._model.ends_text(token):
             self._finish(writing, FinishReason.END)
@@ -296,7 +298,8 @@ class Worker:
             dropped_turns=writing.prompt.dropped_turns,
             prompt_sha256=writing.prompt.sha256,
             seed=writing.seed,
-            nats_per_token=writing.nats / writing.drawn if writing.drawn else None,
+            nats=writing.nats if writing.drawn else None,
+            drawn=writing.drawn,
             state=None if writing.states is None else _rounded(writing.states / np.float32(writing.drawn)),
         )
 
@@ -322,6 +325,11 @@ class Worker:
         rest = tokens[opening.cached :][: self._scheduler.limits.prefill_chunk_tokens]
         self._engine.decode([Piece(opening.id, rest, draws=False)])
         self._engine.close(opening.id)
+
+
+def _is_weighed(writing: Writing) -> bool:
+    """Whether it is told how likely the text is: never of one that another worker began, whose tokens it drew."""
+    return writing.request.likelihood and not writing.given
 
 
 def _rounded(state: NDArray[np.float32]) -> list[float]:

@@ -43,7 +43,7 @@ def load_judge(path: Path, state_size: int) -> Judge:
             raise ModelInvalid(f"The judge {path} has the format {number}, and {OF_WORDS} and {OF_STATES} are read.")
         judge = _KINDS[number](arrays)
         state = (0.0,) * (judge.state_size or 0)
-        ended = Finished(FinishReason.END, 1, 0, 1, 0.0, 0.0, 0.0, nats_per_token=1.0, state=state)
+        ended = Finished(FinishReason.END, 1, 0, 1, 0.0, 0.0, 0.0, nats=1.0, drawn=1, state=state)
         judge.scores("try", [Candidate("One try of every layer.", ended)])
         judge.is_copy("One try of the filter.")
     except OSError as error:
@@ -144,9 +144,8 @@ class JudgeOfStates(_Judge):
         row = self._mean.copy()
         if finished.state is not None:
             row[: -len(_MEASURES)] = finished.state
-        if finished.nats_per_token is not None:
-            drawn = finished.completion_tokens + 1  # with the end
-            row[-len(_MEASURES) :] = finished.nats_per_token * drawn, drawn
+        if finished.nats is not None:
+            row[-len(_MEASURES) :] = finished.nats, finished.drawn
         return row
 
 

@@ -21,6 +21,7 @@ PAIRS_A_GOOD_QUOTE = (
     2  # with bad ones on the same keyword, drawn by lot: a keyword of many good ones is not all there is
 )
 SOURCE = "mark"
+MarkedList = tuple[str, list[str], list[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Marked:
             for opinion in _opinions(name, line)
         ]
 
-    def lists(self, split: str) -> list[tuple[str, list[str], list[bool]]]:
+    def lists(self, split: str) -> list[MarkedList]:
         """Of each line of a split its keyword, the quotes that a model wrote, and which are good: no mends."""
         found = []
         for line in self.lines:

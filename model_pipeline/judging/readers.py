@@ -6,6 +6,7 @@ in them, so that a few thousand marks are enough; the likelihood, which says mos
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class ReadersNetwork(nn.Module):  # type: ignore[misc, unused-ignore]
 def train_on_marks(
     train: Sequence[Read], held_out: Sequence[Read], settings: Judge, tell: Callable[[str], None]
 ) -> ReadersNetwork:
-    """The network of the epoch that tells held-out quotes on one keyword best.
+    """The network after all epochs; the held-out quotes are only looked at.
 
     Half of the loss is the marks' cross entropy, half that of pairs of a good and a bad quote on one keyword (R. A.
     Bradley and M. E. Terry, Rank Analysis of Incomplete Block Designs, 1952): between those the bot has to choose.
@@ -70,7 +71,7 @@ def train_on_marks(
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
     steps = settings.epochs * (len(train) // LISTS + 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
-    order, best, best_state = torch.Generator().manual_seed(settings.seed), -1.0, model.state_dict()
+    order = torch.Generator().manual_seed(settings.seed)
     for epoch in range(1, settings.epochs + 1):
         model.train()
         for batch in torch.randperm(len(train), generator=order).split(LISTS):
@@ -79,11 +80,8 @@ def train_on_marks(
             loss.backward()
             optimizer.step()
             schedule.step()
-        found = told_apart(model, held_out)
-        tell(f"Judge, epoch {epoch} of {settings.epochs}: tells {found:.1%} of held-out pairs apart.")
-        if found > best:
-            best, best_state = found, {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(best_state)
+        apart = told_apart(model, held_out)
+        tell(f"Judge, epoch {epoch} of {settings.epochs}: tells {apart:.1%} of held-out pairs apart.")
     model.eval()
     return model
 
@@ -113,6 +111,15 @@ def log_odds(model: ReadersNetwork, lists: Sequence[Read]) -> list[Floats]:
     with torch.inference_mode():
         scores: Floats = model(torch.from_numpy(np.concatenate([each.known for each in lists]))).numpy()
     return np.split(scores, np.cumsum([len(each.good) for each in lists])[:-1])
+
+
+def reads_states(path: Path) -> bool:
+    """Whether a judge's file is of this kind, whose scores hold for the weights that it was trained with."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return int(file["format"]) == FORMAT
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return False  # the bot says what is wrong with it
 
 
 def save_readers_judge(model: ReadersNetwork, filled: NDArray[np.uint8], path: Path) -> None:

@@ -36,6 +36,7 @@ from model_pipeline.training.corpus import TRAIN_ROWS
 
 CONTEXT_TOKENS = 512  # of the small models
 MAX_TOKENS = 256
+MARKED_KEYWORDS = 200
 STEPS, EVALUATE_EVERY, BATCH_SIZE, ROWS_A_STEP = 60, 20, 8, 16
 LEARNING_RATE = {Method.FULL: 1e-3}  # for a small model and few steps
 LEARNING_RATE_OF_ADAPTERS = 2e-3
@@ -159,7 +160,13 @@ def _export(settings: Export) -> Export:
 
 
 def _judge(settings: Judge) -> Judge:
-    return settings.model_copy(update={"quotes_a_keyword": 1, "most_keywords": 200, "epochs": min(settings.epochs, 1)})
+    return settings.model_copy(
+        update={
+            "quotes_a_keyword": 1,
+            "most_keywords": min(settings.most_keywords or MARKED_KEYWORDS, MARKED_KEYWORDS),
+            "epochs": min(settings.epochs, 1),
+        }
+    )
 
 
 def _evaluate(settings: Evaluate) -> Evaluate:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from model_pipeline.data.items import Item
 from model_pipeline.data.json_lines import write_json_lines
-from model_pipeline.data.marked import read_marked
+from model_pipeline.data.marked import MarkedList, read_marked
 from model_pipeline.data.prepared import read_rows, training_texts
 from model_pipeline.data.rows import Row, make_rows, reply_of
 from model_pipeline.data.sources import find_path
@@ -65,8 +65,9 @@ def _learn_marks(run: Run, folder: Path, rows: Sequence[Row], report: Report) ->
     settings = _settings(run)
     files = [read_marked(find_path(path)) for path in settings.marks]
     train, held_out = ([each for file in files for each in file.lists(split)] for split in ("train", "validation"))
-    if settings.most_keywords and len(train) > settings.most_keywords:
-        train = Random(settings.seed).sample(train, settings.most_keywords)
+    if most := settings.most_keywords:
+        train = _drawn(train, most, settings.seed)
+        held_out = _drawn(held_out, max(LEAST_QUOTES, most // 10), settings.seed)
     if min(len(train), len(held_out)) < LEAST_QUOTES:
         raise InputInvalid(
             f"A judge needs marks on {LEAST_QUOTES} keywords for training and for validation; there are "
@@ -97,10 +98,14 @@ def _learn_marks(run: Run, folder: Path, rows: Sequence[Row], report: Report) ->
     }
 
 
+def _drawn(lists: list[MarkedList], most: int, seed: int) -> list[MarkedList]:
+    return Random(seed).sample(lists, most) if len(lists) > most else lists
+
+
 def _known(run: Run, quotes: Sequence[tuple[str, str]], report: Report) -> NDArray[np.float32]:
     """What the merged model knows of each quote on its keyword, asked as it is served."""
     model, tokenizer = _merged(run)
-    asked = [_row(run, keyword.lower(), quote) for keyword, quote in quotes]
+    asked = [_row(run, keyword, quote) for keyword, quote in quotes]
     with report.progress("Reading marked quotes", len(asked)) as advance:
         encoded = encode(asked, tokenizer)
         return reply_states(model, encoded, _settings(run).batch_size, tokenizer.pad_token_id, advance)

@@ -18,10 +18,11 @@ from model_pipeline.data.fit import Fitted, estimate_rows, fit_rows
 from model_pipeline.data.forms import items_of
 from model_pipeline.data.items import Dropped, Item
 from model_pipeline.data.json_lines import write_json_lines
+from model_pipeline.data.marked import read_marked
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.prepared import write_rows
 from model_pipeline.data.rows import Row, make_rows, without_system_turn
-from model_pipeline.data.sources import SourceFacts, describe_source, name_of, read_lines, read_source
+from model_pipeline.data.sources import SourceFacts, describe_source, find_path, name_of, read_lines, read_source
 from model_pipeline.data.splits import split_rows
 from model_pipeline.data.summary import Prepared, dropped_by_reason, figures_of
 from model_pipeline.data.tokens import takes_system
@@ -39,10 +40,11 @@ def prepare(run: Run, report: Report) -> None:
     began = datetime.now(UTC)
     run.restart(Stage.PREPARE)
     folder, recipe, data = run.begin(Stage.PREPARE), run.recipe, run.recipe.data
+    # What later stages read is refused here, and not after the hours of training before it is used.
     if recipe.prefer:
-        read_preference_source(
-            recipe.prefer.data
-        )  # refused here, and not after the hours of training before it is used
+        read_preference_source(recipe.prefer.data)
+    for marks in recipe.judge.marks if recipe.judge else ():
+        read_marked(find_path(marks))
     tokenizer = _tokenizer(run)
     items, dropped, sources = _read(data.sources, report)
     drawn = _draw(items, data.max_rows, data.seed)

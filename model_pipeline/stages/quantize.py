@@ -26,6 +26,7 @@ from model_pipeline.gguf.quantize import parse_type
 from model_pipeline.gguf.quantize import quantize as write_quantized
 from model_pipeline.gguf.reference import HuggingFaceModel
 from model_pipeline.gguf.served_model import Origin, context_of, write_served_model
+from model_pipeline.judging.readers import reads_states
 from model_pipeline.recipe import Family, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, Run, Stage, sha256, versions
@@ -63,7 +64,7 @@ def quantize(run: Run, report: Report) -> None:
         unquantized = kept(folder / "unquantized.json", source.sha256, lambda: _unquantized(source))
         found = {name: _type(folder, run.recipe.name, name, source, report) for name in _types(run.recipe)}
         _show(report, source.outtype, unquantized, found)
-        _serve(run, description, source, unquantized, found)
+        _serve(run, description, source, unquantized, found, report)
     figures = {
         "served": next(iter(found)),
         "outtype": source.outtype,
@@ -159,7 +160,12 @@ def _cells(measured: Measured, ratio: float | None) -> tuple[str, ...]:
 
 
 def _serve(
-    run: Run, description: Description, source: _Source, unquantized: Measured, found: dict[str, Measured]
+    run: Run,
+    description: Description,
+    source: _Source,
+    unquantized: Measured,
+    found: dict[str, Measured],
+    report: Report,
 ) -> None:
     """The model folder of the first type; its lineage holds the gates of every file."""
     type_name, served = next(iter(found.items()))
@@ -181,7 +187,13 @@ def _serve(
     )
     judge = run.of(Stage.DEQUANTIZE) / JUDGE_FILE
     if judge.is_file() and run.recipe.judge is None:
-        record_judge(run.model_folder, judge)  # the base's, for the quotes are still of its kind
+        if reads_states(judge):
+            report.say(
+                "The base's judge goes by states, which have changed with the weights: it stays behind, and the bot "
+                "chooses without one. A section [judge] with marks trains another."
+            )
+        else:
+            record_judge(run.model_folder, judge)  # the base's, for the quotes are still of its kind
 
 
 def _gates(measured: Measured) -> list[Gate]:

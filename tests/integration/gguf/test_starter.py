@@ -66,12 +66,11 @@ def test_the_folder_is_small_enough_for_a_repository() -> None:
 def test_the_states_that_the_judge_reads_are_what_the_logits_are_made_of() -> None:
     initialise()
     model = ServedModel(STARTER / "model.gguf", lambda fraction: None)
-    engine = BatchEngine(model, slots=2, context_tokens=512, batch_tokens=64, states=True)
+    engine = BatchEngine(model, slots=2, context_tokens=512, batch_tokens=64)
     prompt = model.tokenize("Keyword: rain\nQuote:")
     opening = engine.open(prompt, None, len(prompt))
-    (row,) = engine.decode([Piece(opening.id, prompt, draws=True)])
+    (row,) = engine.decode([Piece(opening.id, prompt, draws=True)], states=True)
     state, logits = engine.state(row), llama.llama_get_logits_ith(engine.context, row)
-    assert state is not None
     embedding = next(each for each in GGUFReader(STARTER / "model.gguf").tensors if each.name == "token_embd.weight")
     expected = dequantize(embedding.data, embedding.tensor_type) @ state  # the output is tied to it
     found = np.ctypeslib.as_array(logits, shape=(model.vocabulary_size,))

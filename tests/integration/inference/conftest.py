@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,14 @@ async def start_worker() -> AsyncIterator[StartWorker]:
     """Start workers that end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(model_path: Path | None = None, *, wait: bool = True, **inference: Any) -> WorkerClient:
+        async def start(
+            model_path: Path | None = None, *, wait: bool = True, states: bool | None = None, **inference: Any
+        ) -> WorkerClient:
             given, limits = options(**inference)
+            if states is not None:
+                given = replace(given, states=states)
             if model_path is not None:
-                given = WorkerOptions(**{**_fields(given), "model_path": str(model_path)})
+                given = replace(given, model_path=str(model_path))
             client = WorkerClient(given, client_limits(limits))
             client.start()
             stack.push_async_callback(client.close)
@@ -41,7 +46,3 @@ async def start_worker() -> AsyncIterator[StartWorker]:
             return client
 
         yield start
-
-
-def _fields(given: WorkerOptions) -> dict[str, Any]:
-    return {name: getattr(given, name) for name in WorkerOptions.__dataclass_fields__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -29,17 +30,38 @@ def model() -> GgufModel:
     return GgufModel(STARTER / "model.gguf", lambda fraction: None)
 
 
-def test_without_being_asked_there_is_none(model: GgufModel) -> None:
-    engine = BatchEngine(model, slots=2, context_tokens=512, batch_tokens=64)
-    prompt = model.tokenize("Keyword: rain\nQuote:")
-    (row,) = engine.decode([Piece(engine.open(prompt, None, len(prompt)).id, prompt, draws=True)])
-    assert engine.state(row) is None
+def test_states_change_no_logits_however_long_the_prompts_are(model: GgufModel) -> None:
+    """llama.cpp ends the process where a batch has more outputs than there is room for."""
+    prompts = [model.tokenize(f"Keyword: {'rain and ' * times}rain\nQuote:") for times in (1, 60, 120, 3)]
+    other, found = model.tokenize("All is well. " * 20), []
+    for states in (False, True):
+        engine = BatchEngine(model, slots=4, context_tokens=2048, batch_tokens=512)
+        pieces = [Piece(engine.open(prompt, None, len(prompt)).id, prompt, draws=True) for prompt in prompts]
+        waiting = engine.open(other, None, len(other)).id
+        rows = engine.decode([*pieces, Piece(waiting, other, draws=False)], states=states)
+        found.append([model.surprise(engine.context, row, 100) for row in rows[:4]])
+    assert found[1] == pytest.approx(found[0], abs=0.1)
 
 
 async def test_the_worker_tells_the_mean_of_a_text(start_worker: StartWorker, model: GgufModel) -> None:
-    client = await start_worker()
+    client = await start_worker(states=True)
     told = await ended(client, ASKED)
     assert told.state is not None and len(told.state) == model.state_size
     assert (await ended(client, ASKED)).state == pytest.approx(told.state, abs=0.05)
     assert (await ended(client, replace(ASKED, seed=4))).state != pytest.approx(told.state, abs=0.05)
     assert (await ended(client, replace(ASKED, likelihood=False))).state is None
+
+
+async def test_a_judge_of_words_needs_no_states(start_worker: StartWorker) -> None:
+    client = await start_worker(states=False)
+    told = await ended(client, ASKED)
+    assert told.nats is not None and told.drawn > 3 and told.state is None
+
+
+async def test_long_messages_are_answered_beside_candidates(start_worker: StartWorker) -> None:
+    client = await start_worker(states=True)
+    long = replace(ASKED, prompt=f"{'All that the rain does. ' * 30}\nQuote:", likelihood=False)
+    ends = await asyncio.gather(
+        ended(client, long), *(ended(client, replace(ASKED, person=f"p{seed}", seed=seed)) for seed in range(7))
+    )
+    assert all(end.resumed == 0 and end.completion_tokens for end in ends)

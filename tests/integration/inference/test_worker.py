@@ -224,7 +224,7 @@ async def test_candidates_are_other_texts_each_and_follow_from_the_seed(start_wo
     # the same quote, so one that is the same shows that it followed from its seed.
     assert any(one.text == other.text for one, other in zip(first, again, strict=True))
     assert [one.finished.seed for one in first] == [3, 4, 5, 6, 7, 8]
-    assert all(0 < (one.finished.nats_per_token or 0) < 10 for one in first)
+    assert all(0 < (one.finished.nats or 0) / one.finished.drawn < 10 for one in first)
 
 
 async def test_candidates_count_as_one_request_and_are_given_up_together(start_worker: StartWorker) -> None:

@@ -66,6 +66,15 @@ def test_the_bot_computes_the_same(trained: ReadersNetwork, tmp_path: Path) -> N
 def _candidate(*state: float, nats: float, tokens: float) -> Candidate:
     """As the worker tells it."""
     finished = Finished(
-        FinishReason.END, 5, 0, round(tokens) - 1, 0.0, 0.0, 0.0, nats_per_token=nats / tokens, state=tuple(map(float, state))
+        FinishReason.END,
+        5,
+        0,
+        round(tokens) - 1,
+        0.0,
+        0.0,
+        0.0,
+        nats=nats,
+        drawn=round(tokens),
+        state=tuple(map(float, state)),
     )
     return Candidate("A quote.", finished)

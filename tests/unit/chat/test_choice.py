@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -12,8 +11,8 @@ from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.chat.ports import Judge
 
 
-def choice(text: str, nats: float | None = 1.0) -> Candidate:
-    return Candidate(text, Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2, nats_per_token=nats))
+def choice(text: str, nats: float | None = 10.0) -> Candidate:
+    return Candidate(text, Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2, nats=nats, drawn=10))
 
 
 class Knows(Judge):
@@ -48,23 +47,16 @@ RAIN, SUN, RAINY = "Rain fills the river.", "The sun dries the road.", "A rainy 
 
 
 def test_the_quote_that_names_the_keyword_is_given() -> None:
-    assert best_of("rain", [choice(SUN, 0.8), choice(RAIN)], [], None).text == RAIN
+    assert best_of("rain", [choice(SUN, 8.0), choice(RAIN)], [], None).text == RAIN
 
 
 def test_of_two_that_name_it_the_likelier_is_given() -> None:
-    assert best_of("rain", [choice(RAIN, 3.0), choice(RAINY, 1.0)], [], None).text == RAINY
+    assert best_of("rain", [choice(RAIN, 30.0), choice(RAINY, 10.0)], [], None).text == RAINY
 
 
 def test_a_quote_that_says_a_word_again_gives_way() -> None:
     again, once = "A castle is a castle for castles.", "A castle keeps its gate open."
-    assert best_of("castle", [choice(again, 1.0), choice(once, 1.8)], [], None).text == once
-
-
-def test_of_two_that_are_as_likely_for_each_token_the_shorter_is_given() -> None:
-    long = Candidate(
-        "Rain on the roof makes the cat sleep late and well.", replace(choice(RAIN).finished, completion_tokens=20)
-    )
-    assert best_of("rain", [long, choice(RAIN)], [], None).text == RAIN
+    assert best_of("castle", [choice(again, 10.0), choice(once, 18.0)], [], None).text == once
 
 
 def test_what_the_model_learned_by_heart_is_given_last() -> None:
@@ -72,13 +64,13 @@ def test_what_the_model_learned_by_heart_is_given_last() -> None:
 
 
 def test_what_readers_would_post_is_given_though_another_is_likelier() -> None:
-    likelier, posted = choice(RAIN, 1.0), choice(RAINY, 3.0)
+    likelier, posted = choice(RAIN, 10.0), choice(RAINY, 30.0)
     assert best_of("rain", [likelier, posted], [], None).text == RAIN
     assert best_of("rain", [likelier, posted], [], Read(RAINY)).text == RAINY
 
 
 def test_what_the_person_read_in_nearly_these_words_is_not_given_again() -> None:
-    assert best_of("rain", [choice(RAIN), choice(RAINY, 2.0)], ["The rain fills the river!"], None).text == RAINY
+    assert best_of("rain", [choice(RAIN), choice(RAINY, 20.0)], ["The rain fills the river!"], None).text == RAINY
 
 
 def test_a_likelihood_that_is_not_known_counts_for_nothing() -> None:

@@ -64,7 +64,7 @@ def saved(folder: Path, kind: dict[str, Any] | None = None, /, **changes: Any) -
 
 
 def quotes(*texts: str, state: tuple[float, ...] | None = None, nats: float | None = None) -> list[Candidate]:
-    finished = Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2, nats_per_token=nats, state=state)
+    finished = Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2, nats=nats, drawn=10, state=state)
     return [Candidate(text, finished) for text in texts]
 
 
