@@ -30,6 +30,7 @@ from bot.composition import open_bot
 from bot.errors import QuotesmithError
 from bot.settings import load_settings
 from model_pipeline.data.sources import read_lines
+from model_pipeline.errors import InputInvalid, PipelineError
 
 KEYWORDS, SEED = 100, 20261126
 MARKS = ("grammatical", "sense", "post")
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("step", choices=["write", "count"])
     parser.add_argument("--model", type=Path, action="append", default=[], help="a model folder; may be repeated")
     parser.add_argument("--out", type=Path, required=True, help="folder of the lists")
+    parser.add_argument("--skip", type=int, default=0, help="unseen keywords that are left out, such as the first 100")
     arguments = parser.parse_args()
     if arguments.step == "count":
         count(arguments.out)
@@ -51,14 +53,16 @@ def main() -> None:
     if not arguments.model:
         sys.exit("Name at least one model folder with --model.")
     try:
-        write(arguments.model, arguments.out)
-    except QuotesmithError as error:
+        write(arguments.model, arguments.out, arguments.skip)
+    except (QuotesmithError, PipelineError) as error:
         sys.exit(str(error))
 
 
-def write(models: list[Path], out: Path) -> None:
+def write(models: list[Path], out: Path, skip: int = 0) -> None:
     """Ask, mix and write."""
-    keywords = read_lines("unseen-keywords.txt")[:KEYWORDS]
+    keywords = read_lines("unseen-keywords.txt")[max(0, skip) :][:KEYWORDS]
+    if not keywords:
+        raise InputInvalid(f"--skip {skip} leaves no keyword of {len(read_lines('unseen-keywords.txt'))}.")
     quotes = {folder.name: asyncio.run(ask(folder.resolve(), keywords)) for folder in models}
     unchosen = asyncio.run(ask(models[0].resolve(), keywords, candidates=1))
     random_ = random.Random(SEED)

@@ -26,7 +26,7 @@ from bot.inference import wire
 
 log = logging.getLogger(__name__)
 
-_LINE_LIMIT = 1 << 20  # bytes; the longest line carries one token's text or the facts
+_LINE_LIMIT = 1 << 20  # bytes; the longest line carries the state that a text was drawn from, or the facts
 _FAILED_STARTS = 3  # in a row, before the worker counts as broken
 _EXIT_PATIENCE_S = 2.0  # between the end of a worker's output and its own end
 _RESTART_PAUSE_S = 0.5  # doubled for each failed start in a row

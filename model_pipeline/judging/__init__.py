@@ -1,1 +1,1 @@
-"""The judge that comes with a model: tells written quotes from the model's own, and knows what it learned by heart."""
+"""The judge that comes with a model: says which of its quotes to give, and knows what it learned by heart."""
