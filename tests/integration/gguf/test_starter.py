@@ -29,7 +29,7 @@ ROWS: list[dict[str, Any]] = [
     json.loads(line)
     for line in Path(__file__).with_name("starter-tokens.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
 ]
-RECIPE = read_recipe("starter-continued", ["name=starter"])
+RECIPE = read_recipe("starter-mended", ["name=starter"])
 SERVED = RECIPE.served
 
 
