@@ -85,8 +85,9 @@ def measure(folder: Path, quotes: list[tuple[str, str]]) -> dict[str, NDArray[np
         raise InputInvalid(f"The model {folder} is asked in chat; only prompts of plain text are read here.")
     judge = load_judge(model.judge_path, model_header(model.path).embedding_width)
     known = known_quotes(model, quotes)
-    return {
-        "likelihood, in nats": -np.array([one.nats or 0.0 for one in known]),
+    # A judge of readers weighs the likelihood itself, and the choice does not weigh it again.
+    likelihood = {} if judge.of_readers else {"likelihood, in nats": -np.array([one.nats or 0.0 for one in known])}
+    return likelihood | {
         "names the keyword": np.array([choice.names(keyword, quote) for keyword, quote in quotes]),
         "words said again (fewer)": -np.array([float(choice.repeated(quote)) for _, quote in quotes]),
         "judge": np.array(
@@ -123,9 +124,8 @@ def _known_at_once(
         under_way = [place for place, own in enumerate(replies) if step < len(own)]
         rows = engine.decode([Piece(openings[place].id, ahead[place], draws=True) for place in under_way], states=True)
         for place, row in zip(under_way, rows, strict=True):
-            state = engine.state(row)
             nats[place] += gguf.surprise(engine.context, row, replies[place][step])
-            states[place] += state
+            states[place] += engine.state(row)
             ahead[place] = [replies[place][step]]
     for opening in openings:
         engine.close(opening.id)

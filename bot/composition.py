@@ -118,7 +118,7 @@ def data_key(settings: Settings) -> bytes | None:
 def worker_options(settings: Settings, model: Model) -> WorkerOptions:
     """What the worker is started with: as many cells of cache as the settings ask for and the memory allows.
 
-    Raises ModelInvalid for a file that is not a model or a judge, and ModelTooLarge for one that does not fit at all.
+    Raises ModelInvalid for a file that is not a model, and ModelTooLarge for one that does not fit at all.
     """
     from bot.chat.prompts import shared_prefixes
 
@@ -132,7 +132,6 @@ def worker_options(settings: Settings, model: Model) -> WorkerOptions:
             cells,
             inference.context_tokens,
         )
-    judge = open_judge(model)
     own_limit = model.context_tokens or inference.conversation_tokens
     return WorkerOptions(
         model_path=str(model.path),
@@ -143,7 +142,6 @@ def worker_options(settings: Settings, model: Model) -> WorkerOptions:
         prefill_chunk_tokens=inference.prefill_chunk_tokens,
         threads=inference.threads,
         shared_prefixes=shared_prefixes(model, settings.chat.system_prompt),
-        states=judge is not None and judge.of_readers,
     )
 
 

@@ -16,9 +16,7 @@ from bot.chat.quotes import same_text_key
 
 # In log odds that a reader would post the quote: near what `python -m benchmarks.choice_weights` fits to readers'
 # marks, which names the first four in this order. The last two are rules, and outweigh whatever the others say.
-UNLIKELY = (
-    0.17  # for each nat that a whole quote is less likely than the likeliest; a judge of readers weighs it itself
-)
+UNLIKELY = 0.17  # for each nat less likely than the likeliest of them; a judge of readers weighs that itself
 NAMES_KEYWORD = 1.0
 SAYS_AGAIN = 1.5  # for each longer word that stands in it once more, in whatever form
 JUDGED = 0.1  # for each of the judge's log odds that a person wrote it

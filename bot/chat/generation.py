@@ -52,7 +52,8 @@ class GenerationRequest:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str | None = None  # GBNF, root rule "root"
-    likelihood: bool = False  # whether Finished is to say how likely the model found the text, and its mean state
+    likelihood: bool = False  # whether Finished is to say how likely the model found the text
+    states: bool = False  # whether it is to tell the text's mean state too
     deadline_s: float | None = None
 
 

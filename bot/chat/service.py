@@ -439,7 +439,8 @@ class ChatService:
     ) -> AsyncGenerator[_Progress, None]:
         """The best of some quotes, where there is one that the person did not see lately; else one after another."""
         if candidates > 1:
-            wanted = replace(request, likelihood=True)
+            judge = served.judge
+            wanted = replace(request, likelihood=True, states=judge is not None and judge.of_readers)
             written = await served.generator.generate_candidates(wanted, candidates)
             quotes = [
                 replace(candidate, text=text)
@@ -447,7 +448,7 @@ class ChatService:
                 if (text := finished_quote(candidate.text)) is not None
             ]
             if fresh := unseen(quotes, seen):
-                chosen = best_of(keyword, fresh, seen, served.judge)
+                chosen = best_of(keyword, fresh, seen, judge)
                 yield TextDelta(chosen.text)
                 yield _Written(chosen.text, _generated(served.model, request, 1, chosen.finished))
                 return

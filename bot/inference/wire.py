@@ -28,7 +28,6 @@ class WorkerOptions:
     prefill_chunk_tokens: int
     threads: int
     shared_prefixes: tuple[tuple[Turn, ...] | str, ...] = ()
-    states: bool = False  # whether a text's mean hidden state is told beside its likelihood
 
 
 @dataclass(frozen=True, slots=True)

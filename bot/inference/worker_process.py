@@ -82,7 +82,6 @@ class Worker:
             context_tokens=options.context_tokens,
             batch_tokens=options.batch_tokens,
         )
-        self._tells_states = options.states
         self._loading(1.0)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         counts = [options.threads] if options.threads else thread_counts(cores)
@@ -228,13 +227,13 @@ class Worker:
     def _step(self, shares: list[Share]) -> None:
         pieces = [self._piece(share) for share in shares]
         start = time.monotonic()
-        states = self._tells_states and any(_is_weighed(self._writing[share.id]) for share in shares)
+        states = any(_tells_state(self._writing[share.id]) for share in shares)
         rows = self._engine.decode(pieces, states=states)
         seconds = time.monotonic() - start
         for share, piece, row in zip(shares, pieces, rows, strict=True):
             self._scheduler.decoded(share)
             if piece.draws:
-                self._draw(self._writing[share.id], row, states=states)
+                self._draw(self._writing[share.id], row)
         decoding = sum(share.decoding for share in shares)
         prefilled = sum(share.tokens for share in shares if not share.decoding)
         self._estimate.step(decoding, prefilled, seconds, len(self._scheduler.running))
@@ -247,13 +246,13 @@ class Worker:
         tokens, writing.to_decode = writing.to_decode[: share.tokens], writing.to_decode[share.tokens :]
         return Piece(writing.sequence, tokens, draws=not writing.to_decode)
 
-    def _draw(self, writing: Writing, row: int, *, states: bool) -> None:
+    def _draw(self, writing: Writing, row: int) -> None:
         assert writing.sampler is not None
         token = writing.sampler.draw(self._engine.context, row)
         if _is_weighed(writing):
             writing.nats += self._model.surprise(self._engine.context, row, token)
             writing.drawn += 1
-            if states:
+            if _tells_state(writing):
                 state = self._engine.state(row)
                 writing.states = state if writing.states is None else writing.states + state
         if self._model.ends_text(token):
@@ -330,6 +329,10 @@ class Worker:
 def _is_weighed(writing: Writing) -> bool:
     """Whether it is told how likely the text is: never of one that another worker began, whose tokens it drew."""
     return writing.request.likelihood and not writing.given
+
+
+def _tells_state(writing: Writing) -> bool:
+    return writing.request.states and _is_weighed(writing)
 
 
 def _rounded(state: NDArray[np.float32]) -> list[float]:

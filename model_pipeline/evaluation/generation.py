@@ -56,8 +56,7 @@ def reply_nats(
     model: Any, encoded: Sequence[Encoded], batch_size: int, pad_id: int, advance: Advance
 ) -> list[tuple[float, int]]:
     """For each row the negative log-likelihood of its reply in nats, summed over its tokens, and their number."""
-    starts = [_common_prefix(row) for row in encoded]
-    counts = [len(row.whole) - start for row, start in zip(encoded, starts, strict=True)]
+    counts = [_reply_tokens(row) for row in encoded]
     most_tokens = MOST_LOGITS // int(model.config.vocab_size)
     found: dict[int, tuple[float, int]] = {}
     for places in _batches(counts, batch_size, most_tokens):
@@ -75,8 +74,7 @@ def reply_states(
     The mean of the last hidden states (after the norm) that the reply's tokens and its end are foretold from, the
     reply's negative log-likelihood in nats, and the number of its tokens.
     """
-    starts = [_common_prefix(row) for row in encoded]
-    counts = [len(row.whole) - start for row, start in zip(encoded, starts, strict=True)]
+    counts = [_reply_tokens(row) for row in encoded]
     most_tokens = MOST_LOGITS // int(model.config.vocab_size)
     found = np.zeros((len(encoded), int(model.config.hidden_size) + 2), dtype=np.float32)
     done = 0
@@ -84,7 +82,12 @@ def reply_states(
         ids, mask = _left_padded([encoded[place].whole for place in places], pad_id, model.device)
         with torch.inference_mode():
             out = model(
-                ids, attention_mask=mask, position_ids=_positions(mask), use_cache=False, output_hidden_states=True
+                ids,
+                attention_mask=mask,
+                position_ids=_positions(mask),
+                logits_to_keep=max(counts[place] for place in places) + 1,
+                use_cache=False,
+                output_hidden_states=True,
             )
         for row, place in enumerate(places):
             count = counts[place]
@@ -176,7 +179,7 @@ def _batches(lengths: Sequence[int], size: int, most: int = 0) -> Iterator[list[
         yield batch
 
 
-def _common_prefix(row: Encoded) -> int:
-    """Where the reply's own tokens begin; never before the second token, which is the first that can be foretold."""
+def _reply_tokens(row: Encoded) -> int:
+    """How many tokens are the reply's own; never the first of the text, which cannot be foretold."""
     same = takewhile(lambda pair: pair[0] == pair[1], zip(row.prompt, row.whole, strict=False))
-    return max(1, sum(1 for _ in same))
+    return len(row.whole) - max(1, sum(1 for _ in same))

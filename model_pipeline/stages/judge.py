@@ -29,13 +29,20 @@ from model_pipeline.evaluation.form import why_not
 from model_pipeline.evaluation.generation import generate_answers, reply_states
 from model_pipeline.gguf.model_folder import JUDGE_FILE, record_judge
 from model_pipeline.judging.copy_filter import copy_filter
-from model_pipeline.judging.network import Judged, JudgeNetwork, area_under_curve, log_odds, save_judge, train_judge
-from model_pipeline.judging.readers import (
+from model_pipeline.judging.judge_of_states import (
     Read,
     good_firsts,
     save_readers_judge,
     told_apart,
     train_on_marks,
+)
+from model_pipeline.judging.judge_of_words import (
+    Judged,
+    JudgeNetwork,
+    area_under_curve,
+    log_odds,
+    save_judge,
+    train_judge,
 )
 from model_pipeline.recipe import Judge, Method
 from model_pipeline.report import Report
@@ -74,13 +81,11 @@ def _learn_marks(run: Run, folder: Path, rows: Sequence[Row], report: Report) ->
             f"{len(train)} and {len(held_out)}."
         )
     with told_in_a_sentence(folder):
-        known = _known(
-            run, [(keyword, quote) for keyword, quotes, _ in (*train, *held_out) for quote in quotes], report
-        )
-        read, at = [], 0
-        for _, quotes, good in (*train, *held_out):
-            read.append(Read(known[at : at + len(quotes)], np.array(good)))
-            at += len(quotes)
+        lists = [*train, *held_out]
+        known = _known(run, [(keyword, quote) for keyword, quotes, _ in lists for quote in quotes], report)
+        ends = np.cumsum([len(quotes) for _, quotes, _ in lists])
+        parts = np.split(known, ends[:-1])
+        read = [Read(part, np.array(good)) for part, (_, _, good) in zip(parts, lists, strict=True)]
         trained = train_on_marks(read[: len(train)], read[len(train) :], settings, report.say)
     save_readers_judge(trained, copy_filter(training_texts(rows)), folder / JUDGE_FILE)
     apart = told_apart(trained, read[len(train) :])

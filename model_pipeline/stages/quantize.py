@@ -26,7 +26,7 @@ from model_pipeline.gguf.quantize import parse_type
 from model_pipeline.gguf.quantize import quantize as write_quantized
 from model_pipeline.gguf.reference import HuggingFaceModel
 from model_pipeline.gguf.served_model import Origin, context_of, write_served_model
-from model_pipeline.judging.readers import reads_states
+from model_pipeline.judging.judge_of_states import reads_states
 from model_pipeline.recipe import Family, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, Run, Stage, sha256, versions

@@ -30,12 +30,8 @@ async def start_worker() -> AsyncIterator[StartWorker]:
     """Start workers that end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(
-            model_path: Path | None = None, *, wait: bool = True, states: bool | None = None, **inference: Any
-        ) -> WorkerClient:
+        async def start(model_path: Path | None = None, *, wait: bool = True, **inference: Any) -> WorkerClient:
             given, limits = options(**inference)
-            if states is not None:
-                given = replace(given, states=states)
             if model_path is not None:
                 given = replace(given, model_path=str(model_path))
             client = WorkerClient(given, client_limits(limits))

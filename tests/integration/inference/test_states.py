@@ -15,7 +15,9 @@ from bot.inference.gguf_model import GgufModel, initialise
 from bot.inference.worker_client import WorkerClient
 from tests.integration.inference.conftest import StartWorker
 
-ASKED = GenerationRequest(person="a", prompt="Keyword: rain\nQuote:", max_tokens=40, seed=3, likelihood=True)
+ASKED = GenerationRequest(
+    person="a", prompt="Keyword: rain\nQuote:", max_tokens=40, seed=3, likelihood=True, states=True
+)
 
 
 async def ended(client: WorkerClient, request: GenerationRequest) -> Finished:
@@ -44,23 +46,23 @@ def test_states_change_no_logits_however_long_the_prompts_are(model: GgufModel) 
 
 
 async def test_the_worker_tells_the_mean_of_a_text(start_worker: StartWorker, model: GgufModel) -> None:
-    client = await start_worker(states=True)
+    client = await start_worker()
     told = await ended(client, ASKED)
     assert told.state is not None and len(told.state) == model.state_size
     assert (await ended(client, ASKED)).state == pytest.approx(told.state, abs=0.05)
     assert (await ended(client, replace(ASKED, seed=4))).state != pytest.approx(told.state, abs=0.05)
-    assert (await ended(client, replace(ASKED, likelihood=False))).state is None
+    assert (await ended(client, replace(ASKED, likelihood=False, states=False))).state is None
 
 
 async def test_a_judge_of_words_needs_no_states(start_worker: StartWorker) -> None:
-    client = await start_worker(states=False)
-    told = await ended(client, ASKED)
+    client = await start_worker()
+    told = await ended(client, replace(ASKED, states=False))
     assert told.nats is not None and told.drawn > 3 and told.state is None
 
 
 async def test_long_messages_are_answered_beside_candidates(start_worker: StartWorker) -> None:
-    client = await start_worker(states=True)
-    long = replace(ASKED, prompt=f"{'All that the rain does. ' * 30}\nQuote:", likelihood=False)
+    client = await start_worker()
+    long = replace(ASKED, prompt=f"{'All that the rain does. ' * 30}\nQuote:", likelihood=False, states=False)
     ends = await asyncio.gather(
         ended(client, long), *(ended(client, replace(ASKED, person=f"p{seed}", seed=seed)) for seed in range(7))
     )

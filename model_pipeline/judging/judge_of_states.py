@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from model_pipeline.judging.copy_filter import HASHES
-from model_pipeline.judging.network import area_under_curve
+from model_pipeline.judging.judge_of_words import area_under_curve
 from model_pipeline.recipe import Judge
 
 FORMAT = 2

@@ -10,7 +10,7 @@ import pytest
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.models.judge import load_judge
 from model_pipeline.judging.copy_filter import copy_filter
-from model_pipeline.judging.readers import (
+from model_pipeline.judging.judge_of_states import (
     Read,
     ReadersNetwork,
     good_firsts,

@@ -10,7 +10,14 @@ import pytest
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.models.judge import load_judge
 from model_pipeline.judging.copy_filter import copy_filter
-from model_pipeline.judging.network import Judged, JudgeNetwork, area_under_curve, log_odds, save_judge, train_judge
+from model_pipeline.judging.judge_of_words import (
+    Judged,
+    JudgeNetwork,
+    area_under_curve,
+    log_odds,
+    save_judge,
+    train_judge,
+)
 from model_pipeline.recipe import Judge
 
 THINGS = ["rain", "sun", "moon", "tea", "road", "hill", "dog", "cat", "bread", "door", "river", "stone"]
