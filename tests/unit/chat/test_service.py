@@ -338,6 +338,15 @@ async def test_the_judge_has_a_say() -> None:
     assert (await reply_of(bench.service.quote(ANN, "sky"))).text == MOON
 
 
+@pytest.mark.parametrize("of_readers", [True, False])
+async def test_only_a_judge_that_reads_states_is_told_them(of_readers: bool) -> None:
+    judge = Favours("moon")
+    judge.of_readers = of_readers
+    bench = Bench(says(SUN), says(MOON), quote=QuoteSettings(candidates=2), at_once=16, judge=judge)
+    assert (await reply_of(bench.service.quote(ANN, "sky"))).text == MOON
+    assert {request.states for request in bench.generator.requests} == {of_readers}
+
+
 async def test_the_next_model_brings_its_own_judge() -> None:
     bench = Bench(quote=QuoteSettings(candidates=2), at_once=16, judge=Favours("moon"))
     bench.service.serve(OTHER_MODEL, FakeGenerator(says(SUN), says(MOON), at_once=2), Favours("sun"))
