@@ -41,7 +41,9 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         fit(arguments.model, *read_marks(arguments.marks))
-    except (QuotesmithError, PipelineError, OSError) as error:
+    except OSError as error:
+        sys.exit(f"{arguments.marks} cannot be read: {error.strerror}.")
+    except (QuotesmithError, PipelineError) as error:
         sys.exit(str(error))
 
 
