@@ -11,14 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import llama_cpp.llama_cpp as llama
-import numpy as np
 import pytest
-from gguf import GGUFReader, dequantize
 
-from bot.inference.batch_engine import BatchEngine, Piece
-from bot.inference.gguf_model import GgufModel as ServedModel
-from bot.inference.gguf_model import initialise
 from bot.models.manifest import read_manifest
 from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.samples import chat_samples, quote_samples
@@ -61,20 +55,6 @@ def test_the_manifest_and_the_card_say_what_the_recipe_does() -> None:
 def test_the_folder_is_small_enough_for_a_repository() -> None:
     assert (STARTER / "model.gguf").stat().st_size < 25_000_000
     assert sum(path.stat().st_size for path in STARTER.iterdir()) < 30_000_000
-
-
-def test_the_states_that_the_judge_reads_are_what_the_logits_are_made_of() -> None:
-    initialise()
-    model = ServedModel(STARTER / "model.gguf", lambda fraction: None)
-    engine = BatchEngine(model, slots=2, context_tokens=512, batch_tokens=64)
-    prompt = model.tokenize("Keyword: rain\nQuote:")
-    opening = engine.open(prompt, None, len(prompt))
-    (row,) = engine.decode([Piece(opening.id, prompt, draws=True)], states=True)
-    state, logits = engine.state(row), llama.llama_get_logits_ith(engine.context, row)
-    embedding = next(each for each in GGUFReader(STARTER / "model.gguf").tensors if each.name == "token_embd.weight")
-    expected = dequantize(embedding.data, embedding.tensor_type) @ state  # the output is tied to it
-    found = np.ctypeslib.as_array(logits, shape=(model.vocabulary_size,))
-    assert np.corrcoef(found, expected)[0, 1] > 0.999
 
 
 def test_texts_become_the_tokens_of_training(starter: GgufModel) -> None:
