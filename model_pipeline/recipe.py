@@ -102,7 +102,10 @@ class Base(_Section):
 class Source(_Section):
     """Where rows come from: a Hub dataset, or a folder, JSONL or Parquet file.
 
-    A path that is not absolute is looked for in the working directory, then among the data of this package.
+    A path that is not absolute is looked for in the working directory, then among the data of this package. `weight`
+    says how many times its rows are learned from in an epoch of fine-tuning, and how often they are drawn as rehearsal:
+    0.1 is a tenth of them, and 0 none, as of rows that the base model has learned already. They are evaluated, and kept
+    from being given word for word, all the same.
     """
 
     form: Form
@@ -111,6 +114,7 @@ class Source(_Section):
     revision: str = "main"
     config: str = ""
     split: str = "train"
+    weight: float = Field(1.0, ge=0, le=100)
 
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
@@ -133,6 +137,12 @@ class Data(_Section):
     validation_share: float = Field(0.05, gt=0, lt=0.5)
     test_share: float = Field(0.05, gt=0, lt=0.5)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _learns_from_a_source(self) -> Self:
+        if not any(source.weight for source in self.sources):
+            raise ValueError("sources needs one with a weight above 0, to learn from")
+        return self
 
 
 class Corpus(_Section):

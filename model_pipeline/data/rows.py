@@ -51,6 +51,11 @@ def without_system_turn(row: Row) -> Row:
     return replace(row, prompt=[begun, *others])
 
 
+def source_of(row: Row) -> str:
+    """The name of the source that a row comes from."""
+    return row.origin.rpartition(":")[0]
+
+
 def reply_of(row: Row) -> str:
     """The text of a row's completion, without spaces around it."""
     completion = row.completion if isinstance(row.completion, str) else row.completion[-1]["content"]

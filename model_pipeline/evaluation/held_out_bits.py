@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from model_pipeline.data.rows import Row, reply_of
+from model_pipeline.data.rows import Row, reply_of, source_of
 from model_pipeline.evaluation.page_markdown import escape
 from model_pipeline.evaluation.perplexity import BitsPerCharacter
 from model_pipeline.evaluation.statistics import Estimate
@@ -55,7 +55,7 @@ def held_out_bits(rows: Sequence[Row], nats: Mapping[str, Sequence[float]], seed
     """Of the quotes in `rows`; `nats` holds for each model the negative log-likelihood of each, in their order."""
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
-        places.setdefault(set_of(row), []).append(place)
+        places.setdefault(source_of(row), []).append(place)
     sets = {name: found for name, found in places.items() if len(found) >= LEAST_QUOTES}
 
     def estimate(found: Sequence[float], of: Sequence[int]) -> Estimate:
@@ -64,8 +64,3 @@ def held_out_bits(rows: Sequence[Row], nats: Mapping[str, Sequence[float]], seed
 
     models = {model: {name: estimate(found, of) for name, of in sets.items()} for model, found in nats.items()}
     return HeldOutBits({name: len(of) for name, of in sets.items()}, models)
-
-
-def set_of(row: Row) -> str:
-    """The file or dataset that a row comes from."""
-    return row.origin.rpartition(":")[0]

@@ -41,7 +41,7 @@ def write_rows(source: Source, folder: Path, seed: int) -> Source:
         (_write_parquet if form is Form.SHAREGPT else write_json_lines)(path, rows)
     except OSError as error:
         raise InputInvalid(f"The small dataset {path} cannot be written: {error.strerror or error}.") from error
-    return Source(form=form, path=str(path))
+    return Source(form=form, path=str(path), weight=source.weight)
 
 
 def _is_there(path: str) -> bool:

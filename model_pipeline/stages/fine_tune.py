@@ -19,6 +19,7 @@ from trl import SFTConfig
 
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
+from model_pipeline.data.weights import weighted
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import FineTune, Method, Precision
@@ -99,7 +100,9 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     tokenizer = load_tokenizer(source, recipe.base.revision)
     model = load_base(source, recipe.base.revision, settings.method, dtype_of(precision), attention, train=True)
     model.config.use_cache = False
-    train, validation = (read_rows(run.of(Stage.PREPARE) / f"{name}.jsonl") for name in ("train", "validation"))
+    train, validation = (
+        weighted(read_rows(run.of(Stage.PREPARE) / f"{name}.jsonl"), recipe.data) for name in ("train", "validation")
+    )
     trainer = LengthGroupedTrainer(
         model=model,
         args=_arguments(run, folder, hardware, precision, attention),

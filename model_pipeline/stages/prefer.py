@@ -26,6 +26,7 @@ from model_pipeline.data.marked import Marked
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
 from model_pipeline.data.prepared import read_rows
+from model_pipeline.data.weights import weighted
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Method, Prefer, Preference
@@ -159,7 +160,7 @@ def _mixed(started: _Started, method: Preference, judged: list[Judged]) -> list[
     settings = started.settings
     if method is Preference.DPO or not settings.rehearsal:
         return judged
-    written = read_rows(started.run.of(Stage.PREPARE) / "train.jsonl")
+    written = weighted(read_rows(started.run.of(Stage.PREPARE) / "train.jsonl"), started.run.recipe.data)
     return rehearsed(judged, written, settings.rehearsal, settings.seed)
 
 

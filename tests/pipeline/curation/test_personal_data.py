@@ -40,7 +40,14 @@ def test_what_only_looks_so_stays(filter_: PersonalData, text: str) -> None:
 
 def test_quotes_and_chats_of_the_package_stay_as_they_are(filter_: PersonalData) -> None:
     texts = []
-    for name in ("quotes.jsonl", "plain-quotes.jsonl", "simple-quotes.jsonl", "chats.jsonl", "plain-chats.jsonl"):
+    for name in (
+        "quotes.jsonl",
+        "rich-quotes.jsonl",
+        "plain-quotes.jsonl",
+        "simple-quotes.jsonl",
+        "chats.jsonl",
+        "plain-chats.jsonl",
+    ):
         rows = [json.loads(line) for line in (PACKAGE_DATA / name).read_text(encoding="utf-8").split("\n") if line]
         drawn = Random(0).sample(rows, 200)
         texts += [turn["content"] for row in drawn for turn in row.get("messages", [{"content": row.get("quote")}])]

@@ -12,7 +12,9 @@ import pytest
 from model_pipeline.data.marked import read_marked
 from model_pipeline.data.sources import PACKAGE_DATA, read_lines
 
-QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "plain-quotes.jsonl")
+QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "plain-quotes.jsonl")
+PLAIN = "plain-quotes.jsonl"
+RICH = "rich-quotes.jsonl"
 CHATS = ("chats.jsonl", "plain-chats.jsonl")
 
 
@@ -25,18 +27,28 @@ def plain(text: str) -> str:
 
 
 def test_no_plain_quote_stands_twice_or_in_the_other_files() -> None:
-    others = {plain(row["quote"]) for name in QUOTES[:2] for row in rows(name)}
-    new = [plain(row["quote"]) for row in rows(QUOTES[2])]
+    others = {plain(row["quote"]) for name in QUOTES if name != PLAIN for row in rows(name)}
+    new = [plain(row["quote"]) for row in rows(PLAIN)]
     assert len(new) == len(set(new))
     assert not others & set(new)
 
 
 def test_plain_quotes_are_one_closed_line_of_plain_words() -> None:
-    for row in rows(QUOTES[2]):
+    for row in rows(PLAIN):
         quote = row["quote"]
         assert set(row) == {"keyword", "quote"}
         assert quote.isascii() and quote[0].isupper() and quote[-1] in ".!?", quote
         assert 3 <= len(quote.split()) <= 22 and '"' not in quote, quote
+
+
+def test_rich_quotes_are_one_closed_line_and_stand_once() -> None:
+    new = [plain(row["quote"]) for row in rows(RICH)]
+    assert len(new) == len(set(new)) > 9_000
+    assert not set(new) & {plain(row["quote"]) for name in QUOTES[:2] for row in rows(name)}
+    for row in rows(RICH):
+        quote = row["quote"]
+        assert set(row) == {"keyword", "quote"}
+        assert quote.isascii() and quote[-1] in ".!?" and 4 <= len(quote.split()) <= 30 and '"' not in quote, quote
 
 
 @pytest.mark.parametrize("name", QUOTES)
