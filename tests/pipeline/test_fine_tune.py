@@ -7,6 +7,7 @@ import errno
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from safetensors.torch import load_file
 from transformers import Trainer
 from trl import SFTTrainer
 
+from model_pipeline.data.prepared import read_rows, write_rows
 from model_pipeline.errors import Interrupted, MaskWrong, TrainingFailed
 from model_pipeline.runs import Run, Stage
 from model_pipeline.stages import fine_tune as stage
 from model_pipeline.stages.fine_tune import fine_tune
-from tests.pipeline.prepared_run import Quiet, StoppedAt, prepared_run
+from tests.pipeline.prepared_run import Quiet, StoppedAt, prepared, prepared_run
 
 pytestmark = pytest.mark.training
 
@@ -51,6 +53,21 @@ def test_it_leaves_an_adapter_a_curve_and_figures(trained: Run) -> None:
     assert figures["attention"] == "eager"  # what is quickest on processors
     assert figures["tokens_per_second"] > 0 and figures["peak_memory_bytes"] > 0
     assert [row["step"] for row in curve(trained) if row["loss"]] == [str(step) for step in range(1, 13)]
+
+
+def test_a_source_without_weight_is_not_learned_from(trained: Run, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder.with_name("base-tinyllama"), tmp_path / "base-tinyllama")
+    sources = [{"form": "quotes", "path": "new.jsonl"}, {"form": "quotes", "path": "known.jsonl", "weight": 0}]
+    settings = {"method": "lora", "r": 4, "max_steps": 1, "batch_size": 2, "optimizer": "adamw_torch"}
+    run = prepared(tmp_path / "weighted", data={"sources": sources}, fine_tune=settings)
+    train = run.of(Stage.PREPARE) / "train.jsonl"
+    rows = [
+        replace(row, origin=f"{'known' if number % 4 else 'new'}.jsonl:{number}")
+        for number, row in enumerate(read_rows(train))
+    ]
+    write_rows(train, rows)
+    fine_tune(run, Quiet())
+    assert run.figures(Stage.FINE_TUNE)["train_rows"] == len(rows) // 4
 
 
 def test_each_run_of_a_process_has_a_log_of_its_own(trained: Run, tmp_path: Path) -> None:
