@@ -88,14 +88,14 @@ async def test_a_killed_worker_costs_nobody_a_word(start_worker: StartWorker, ca
 async def test_a_resumed_greedy_text_is_the_undisturbed_one(start_worker: StartWorker) -> None:
     client = await start_worker()
     # No longer: a small model that repeats itself comes to tokens that are as likely as one another to the last bit.
-    request = replace(LONG, sampling=Sampling(temperature=0.0), max_tokens=60)
+    request = replace(LONG, sampling=Sampling(temperature=0.0), max_tokens=32)
     undisturbed, _ = await written(client, request)
     text, killed = "", False
     async with aclosing(client.generate(request)) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 text += event.text
-                if len(text) > 80 and not killed and client.pid is not None:
+                if len(text) > 40 and not killed and client.pid is not None:
                     killed = True
                     os.kill(client.pid, signal.SIGKILL)
     assert killed and text == undisturbed
