@@ -142,6 +142,11 @@ class Data(_Section):
     def _learns_from_a_source(self) -> Self:
         if not any(source.weight for source in self.sources):
             raise ValueError("sources needs one with a weight above 0, to learn from")
+        weights: dict[str, float] = {}
+        for source in self.sources:
+            name = source.hub or source.path
+            if weights.setdefault(name, source.weight) != source.weight:
+                raise ValueError(f"sources names {name} with two weights, and a source has one")
         return self
 
 

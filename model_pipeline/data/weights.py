@@ -11,7 +11,10 @@ from model_pipeline.recipe import Data
 
 
 def weighted(rows: Sequence[Row], data: Data) -> list[Row]:
-    """Each row as many times as the weight of its source says, in their order; of a fraction, so many rows by lot."""
+    """Each row as many times as the weight of its source says, in their order; of a fraction, so many rows by lot.
+
+    A row whose source is not among those of `data` counts once.
+    """
     weights = {name_of(source): source.weight for source in data.sources}
     lot = Random(data.seed)
     found: list[Row] = []

@@ -100,9 +100,7 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     tokenizer = load_tokenizer(source, recipe.base.revision)
     model = load_base(source, recipe.base.revision, settings.method, dtype_of(precision), attention, train=True)
     model.config.use_cache = False
-    train, validation = (
-        weighted(read_rows(run.of(Stage.PREPARE) / f"{name}.jsonl"), recipe.data) for name in ("train", "validation")
-    )
+    train, validation = _learned(run, "train"), _learned(run, "validation")
     trainer = LengthGroupedTrainer(
         model=model,
         args=_arguments(run, folder, hardware, precision, attention),
@@ -115,6 +113,14 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     trainer.remove_callback(PrinterCallback)
     train_in_fp32(trainer.model)
     return trainer, [*train, *validation]
+
+
+def _learned(run: Run, split: str) -> list[Row]:
+    """The rows of a split, by the weights of their sources. Raises `InputInvalid` where none has a weight."""
+    rows = weighted(read_rows(run.of(Stage.PREPARE) / f"{split}.jsonl"), run.recipe.data)
+    if not rows:
+        raise InputInvalid(f"No row for {split} is of a source whose weight in data.sources is above 0.")
+    return rows
 
 
 def _log_metrics_to(folder: Path) -> None:

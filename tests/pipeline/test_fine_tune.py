@@ -18,7 +18,7 @@ from transformers import Trainer
 from trl import SFTTrainer
 
 from model_pipeline.data.prepared import read_rows, write_rows
-from model_pipeline.errors import Interrupted, MaskWrong, TrainingFailed
+from model_pipeline.errors import InputInvalid, Interrupted, MaskWrong, TrainingFailed
 from model_pipeline.runs import Run, Stage
 from model_pipeline.stages import fine_tune as stage
 from model_pipeline.stages.fine_tune import fine_tune
@@ -68,6 +68,16 @@ def test_a_source_without_weight_is_not_learned_from(trained: Run, tmp_path: Pat
     write_rows(train, rows)
     fine_tune(run, Quiet())
     assert run.figures(Stage.FINE_TUNE)["train_rows"] == len(rows) // 4
+
+
+def test_a_split_without_a_row_to_learn_from_is_told_in_a_sentence(trained: Run, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder.with_name("base-tinyllama"), tmp_path / "base-tinyllama")
+    sources = [{"form": "quotes", "path": "new.jsonl"}, {"form": "quotes", "path": "known.jsonl", "weight": 0}]
+    run = prepared(tmp_path / "weighted", data={"sources": sources})
+    validation = run.of(Stage.PREPARE) / "validation.jsonl"
+    write_rows(validation, [replace(row, origin="known.jsonl:1") for row in read_rows(validation)])
+    with pytest.raises(InputInvalid, match=r"^No row for validation is of a source .+\.$"):
+        fine_tune(run, Quiet())
 
 
 def test_each_run_of_a_process_has_a_log_of_its_own(trained: Run, tmp_path: Path) -> None:

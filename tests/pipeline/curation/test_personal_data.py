@@ -43,6 +43,7 @@ def test_quotes_and_chats_of_the_package_stay_as_they_are(filter_: PersonalData)
     for name in (
         "quotes.jsonl",
         "rich-quotes.jsonl",
+        "more-rich-quotes.jsonl",
         "plain-quotes.jsonl",
         "simple-quotes.jsonl",
         "chats.jsonl",

@@ -12,9 +12,9 @@ import pytest
 from model_pipeline.data.marked import read_marked
 from model_pipeline.data.sources import PACKAGE_DATA, read_lines
 
-QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "plain-quotes.jsonl")
+QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "more-rich-quotes.jsonl", "plain-quotes.jsonl")
 PLAIN = "plain-quotes.jsonl"
-RICH = "rich-quotes.jsonl"
+RICH = ("rich-quotes.jsonl", "more-rich-quotes.jsonl")
 CHATS = ("chats.jsonl", "plain-chats.jsonl")
 
 
@@ -42,10 +42,11 @@ def test_plain_quotes_are_one_closed_line_of_plain_words() -> None:
 
 
 def test_rich_quotes_are_one_closed_line_and_stand_once() -> None:
-    new = [plain(row["quote"]) for row in rows(RICH)]
+    found = [row for name in RICH for row in rows(name)]
+    new = [plain(row["quote"]) for row in found]
     assert len(new) == len(set(new)) > 9_000
     assert not set(new) & {plain(row["quote"]) for name in QUOTES[:2] for row in rows(name)}
-    for row in rows(RICH):
+    for row in found:
         quote = row["quote"]
         assert set(row) == {"keyword", "quote"}
         assert quote.isascii() and quote[-1] in ".!?" and 4 <= len(quote.split()) <= 30 and '"' not in quote, quote

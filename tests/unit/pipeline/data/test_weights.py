@@ -42,6 +42,14 @@ def test_what_has_no_weight_is_learned_from_once() -> None:
     assert weighted(ROWS[:400], plain) == ROWS[:400]
 
 
+def test_a_source_with_two_weights_is_refused() -> None:
+    twice = [
+        {"form": "quotes", "hub": "some/quotes", "config": name, "weight": weight} for name, weight in ("a1", "b2")
+    ]
+    with pytest.raises(ValidationError, match="some/quotes with two weights"):
+        Data.model_validate({"sources": twice})
+
+
 def test_sources_of_which_none_has_a_weight_are_refused() -> None:
     with pytest.raises(ValidationError, match="one with a weight above 0"):
         data(0, 0)
