@@ -48,7 +48,10 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="unseen keywords that are left out, such as the first 100")
     arguments = parser.parse_args()
     if arguments.step == "count":
-        count(arguments.out)
+        try:
+            count(arguments.out)
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
+            sys.exit(f"{arguments.out} holds no lists that `write` wrote, with its key.json.")
         return
     if not arguments.model:
         sys.exit("Name at least one model folder with --model.")
