@@ -20,7 +20,7 @@ import torch
 import transformers
 
 from model_pipeline.data.json_lines import write_json_lines
-from model_pipeline.data.prepared import read_rows, training_texts
+from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row, reply_of
 from model_pipeline.data.sources import read_lines
 from model_pipeline.data.tokens import Encoded, encode
@@ -45,6 +45,7 @@ from model_pipeline.evaluation.served_quotes import (
 from model_pipeline.evaluation.served_summary import card_section, show_summary, summary_figures
 from model_pipeline.gguf.model_folder import GGUF_FILE, record_evaluation
 from model_pipeline.gguf.quantize import parse_type
+from model_pipeline.learned_texts import learned_texts
 from model_pipeline.recipe import Method, Precision
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
@@ -82,7 +83,7 @@ def evaluate(run: Run, report: Report) -> None:
         models = [_trained_answers(task, *source, hardware, report) for source in _sources(run)]
         models.append(_served_answers(task, report))
     latency, about_latency = _latency(task, report)
-    learned = training_texts(read_rows(run.of(Stage.PREPARE) / "train.jsonl"))
+    learned = learned_texts(run)
     comparison = compare_answers(task.asked, models, learned, settings.seed)
     notes = [*_notes(task, hardware), about_latency]
     write_answers(folder / "answers.jsonl", task.asked, models)

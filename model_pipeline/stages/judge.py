@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model_pipeline.data.items import Item
 from model_pipeline.data.json_lines import write_json_lines
 from model_pipeline.data.marked import MarkedList, read_marked
-from model_pipeline.data.prepared import read_rows, training_texts
+from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row, make_rows, reply_of
 from model_pipeline.data.sources import find_path
 from model_pipeline.data.tokens import encode
@@ -44,6 +44,7 @@ from model_pipeline.judging.judge_of_words import (
     save_judge,
     train_judge,
 )
+from model_pipeline.learned_texts import learned_texts
 from model_pipeline.recipe import Judge, Method
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
@@ -61,14 +62,13 @@ def judge(run: Run, report: Report) -> None:
     """Train, and put the judge into the model folder. Raises `InputInvalid` or `TrainingFailed`."""
     began, settings = datetime.now(UTC), _settings(run)
     folder = run.begin(Stage.JUDGE, Stage.PREPARE, Stage.MERGE, Stage.QUANTIZE)
-    rows = read_rows(run.of(Stage.PREPARE) / "train.jsonl")
     learn = _learn_marks if settings.marks else _learn_words
-    figures = learn(run, folder, rows, report)
+    figures = learn(run, folder, report)
     record_judge(run.model_folder, folder / JUDGE_FILE)
     run.finish(Stage.JUDGE, began, figures | {"size_bytes": (folder / JUDGE_FILE).stat().st_size})
 
 
-def _learn_marks(run: Run, folder: Path, rows: Sequence[Row], report: Report) -> dict[str, float]:
+def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
     settings = _settings(run)
     files = [read_marked(find_path(path)) for path in settings.marks]
     train, held_out = ([each for file in files for each in file.lists(split)] for split in ("train", "validation"))
@@ -87,7 +87,7 @@ def _learn_marks(run: Run, folder: Path, rows: Sequence[Row], report: Report) ->
         parts = np.split(known, ends[:-1])
         read = [Read(part, np.array(good)) for part, (_, _, good) in zip(parts, lists, strict=True)]
         trained = train_on_marks(read[: len(train)], read[len(train) :], settings, report.say)
-    save_readers_judge(trained, copy_filter(training_texts(rows)), folder / JUDGE_FILE)
+    save_readers_judge(trained, copy_filter(learned_texts(run)), folder / JUDGE_FILE)
     apart = told_apart(trained, read[len(train) :])
     first, by_lot = good_firsts(trained, read[len(train) :])
     report.say(
@@ -116,9 +116,9 @@ def _known(run: Run, quotes: Sequence[tuple[str, str]], report: Report) -> NDArr
         return reply_states(model, encoded, _settings(run).batch_size, tokenizer.pad_token_id, advance)
 
 
-def _learn_words(run: Run, folder: Path, rows: Sequence[Row], report: Report) -> dict[str, float]:
+def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
     settings = _settings(run)
-    written = _written(rows, settings)
+    written = _written(read_rows(run.of(Stage.PREPARE) / "train.jsonl"), settings)
     held_out = _written(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), settings)
     if min(len(written), len(held_out)) < LEAST_QUOTES:
         fewest = min(len(written), len(held_out))
@@ -133,7 +133,7 @@ def _learn_words(run: Run, folder: Path, rows: Sequence[Row], report: Report) ->
         trained = train_judge(
             [*written, *train, *_foreign(written, settings.seed)], [*held_out, *test], settings, report.say
         )
-    filled = copy_filter(training_texts(rows))
+    filled = copy_filter(learned_texts(run))
     save_judge(trained, filled, folder / JUDGE_FILE)
     foreign = _foreign(held_out, settings.seed, 1.0)
     figures = {

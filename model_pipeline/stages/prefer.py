@@ -3,7 +3,8 @@
 A file of marked quotes may stand in for the curated folder.
 
 The methods of the recipe follow each other, each from the result of the one before, and each in a folder of its own
-with its curves, its figures and its checkpoints. Leaves `adapter/` (`model/` if every weight was trained) of the last.
+with its curves, its figures and its checkpoints. Leaves `adapter/` (`model/` if every weight was trained) of the last,
+and `learned.jsonl`: the replies that all of them taught.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from model_pipeline.data.curated import Curated, draw
 from model_pipeline.data.marked import Marked
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
-from model_pipeline.data.prepared import read_rows
+from model_pipeline.data.prepared import read_rows, write_rows
 from model_pipeline.data.weights import weighted
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
+from model_pipeline.learned_texts import LEARNED_FILE
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Method, Prefer, Preference
 from model_pipeline.report import Report
@@ -89,6 +91,7 @@ def prefer(run: Run, report: Report) -> None:
         trained = place / _kind(settings)
     if not is_main_process():
         return
+    write_rows(folder / LEARNED_FILE, (each.rows[0] for lesson in lessons for each in lesson.train if each.liked))
     assert trained is not None  # there was a lesson
     _keep(trained, folder / _kind(settings))
     last = learned[lessons[-1].method]

@@ -12,7 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from model_pipeline.data.prepared import read_rows, training_texts
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
+from model_pipeline.learned_texts import learned_texts
 from model_pipeline.recipe import read_recipe
 from model_pipeline.runs import Run, Stage, preferred_from
 from model_pipeline.stages.fine_tune import fine_tune
@@ -164,6 +166,15 @@ def test_corrections_are_learned_as_they_are(alone: dict[str, Run], base: Path) 
     adapter = alone["sft"].of(Stage.PREFER) / "adapter"
     before, after = (likelihoods(base, place, UNSEEN, kind) for place in (None, adapter))
     assert all(new > old + 3 for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_taught_counts_as_learned_and_what_was_disliked_does_not(method: str, alone: dict[str, Run]) -> None:
+    run = alone[method]
+    written = training_texts(read_rows(run.of(Stage.PREPARE) / "train.jsonl"))
+    learned = learned_texts(run)
+    assert set(learned) == {*written, *map(kind, VOTED)}
+    assert not set(learned) & set(map(harsh, VOTED))
 
 
 def test_marked_quotes_are_learned_from(base: Path, tmp_path: Path) -> None:

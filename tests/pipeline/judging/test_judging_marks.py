@@ -12,7 +12,10 @@ import pytest
 from rich.console import Console
 
 from bot.models.judge import load_judge
+from model_pipeline.data.prepared import write_rows
+from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid
+from model_pipeline.learned_texts import LEARNED_FILE
 from model_pipeline.recipe import Judge
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
@@ -57,10 +60,24 @@ def test_what_readers_would_post_comes_first(merged: Run, tmp_path: Path) -> Non
     assert figures["marked_keywords"] + figures["held_out_keywords"] == 640
     assert "the quote that the judge puts first is good on 100.0% of the keywords, one drawn by lot on 33.3%" in told
     section = json.loads((run.model_folder / "manifest.json").read_text())["judge"]
-    found = load_judge(
-        run.model_folder / section["file"], int(np.load(run.of(Stage.JUDGE) / "judge.npz")["mean"].size) - 2
-    )
+    found = load_judge(run.model_folder / section["file"], _width(run))
     assert found.of_readers and found.is_copy("The sea keeps no diary.")
+
+
+def test_what_preferences_taught_is_a_copy_too(merged: Run, tmp_path: Path) -> None:
+    folder = merged.of(Stage.PREFER)
+    folder.mkdir()
+    taught = Row("Keyword: sea\nQuote:", " The sea forgives every umbrella that it takes.", "sea", "sea", "quote")
+    write_rows(folder / LEARNED_FILE, [taught])
+    run, _ = judged(merged, marks(tmp_path / "marks.jsonl", 600))
+    found = load_judge(run.of(Stage.JUDGE) / "judge.npz", _width(run))
+    assert found.is_copy("The sea forgives every umbrella that it takes.")
+    assert found.is_copy("The sea keeps no diary.") and not found.is_copy("The sea forgives nobody at all.")
+
+
+def _width(run: Run) -> int:
+    """Of the model's hidden states."""
+    return int(np.load(run.of(Stage.JUDGE) / "judge.npz")["mean"].size) - 2
 
 
 def test_few_marks_and_no_marks_are_told(merged: Run, tmp_path: Path) -> None:
