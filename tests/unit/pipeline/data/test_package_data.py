@@ -15,7 +15,7 @@ from model_pipeline.data.sources import PACKAGE_DATA, read_lines
 QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "more-rich-quotes.jsonl", "plain-quotes.jsonl")
 PLAIN = "plain-quotes.jsonl"
 RICH = ("rich-quotes.jsonl", "more-rich-quotes.jsonl")
-CHATS = ("chats.jsonl", "plain-chats.jsonl")
+CHATS = ("chats.jsonl", "plain-chats.jsonl", "more-chats.jsonl")
 
 
 def rows(name: str) -> list[dict[str, Any]]:
