@@ -190,7 +190,11 @@ class Pretrain(_Section):
 
 
 class FineTune(_Section):
-    """Supervised fine-tuning on the replies; the values of LoRA have no effect on the method `full`."""
+    """Supervised fine-tuning on the replies; the values of LoRA have no effect on the method `full`.
+
+    With that method, weights between the base's and the trained ones (`interpolation`) may know more than either, see
+    `training.interpolation`.
+    """
 
     method: Method
     r: int = Field(8, ge=1)
@@ -214,7 +218,14 @@ class FineTune(_Section):
     activation_checkpointing: bool = True
     evaluate_every: int = Field(50, ge=1)  # steps; a checkpoint is saved as often
     patience: int = Field(3, ge=0)  # evaluations without a better loss before it stops; 0 never stops early
+    interpolation: float = Field(1.0, gt=0, le=1)  # of the weights before training (0) and after it (1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _interpolates_all_weights(self) -> Self:
+        if self.interpolation < 1 and self.method is not Method.FULL:
+            raise ValueError('interpolation below 1 mixes all weights, and needs method = "full"')
+        return self
 
 
 class Prefer(_Section):

@@ -63,6 +63,7 @@ def _settings(settings: FineTune, recipe: Recipe) -> list[tuple[str, str]]:
         ("batch", f"{settings.batch_size} rows x {settings.accumulate}, at most {recipe.data.max_tokens} tokens each"),
         ("length", f"at most {length}; stops after {settings.patience} evaluations that are no better"),
         ("optimizer", f"{settings.optimizer}, weight decay {settings.weight_decay:g}"),
+        *_share_kept(settings),
         ("seed", str(settings.seed)),
     ]
     return [row for row in rows if row[0] != "LoRA" or settings.method is not Method.FULL]
@@ -79,7 +80,14 @@ def _preferences(settings: Prefer) -> list[tuple[str, str]]:
         ("learning rates", f"{rates}; beta {settings.beta:g}"),
         ("length of each", f"at most {length} of {settings.batch_size} rows x {settings.accumulate}"),
         ("rehearsal", f"{settings.rehearsal:.0%} written rows beside the votes"),
+        *_share_kept(settings),
     ]
+
+
+def _share_kept(settings: FineTune | Prefer) -> list[tuple[str, str]]:
+    if settings.interpolation == 1:
+        return []
+    return [("kept", f"{settings.interpolation:.0%} of what that changed in the weights")]
 
 
 def _outcome(figures: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
 from model_pipeline.training.hardware import PADDED_ONLY, Hardware, dtype_of, find_hardware, peak_memory_bytes
+from model_pipeline.training.interpolation import interpolate
 from model_pipeline.training.length_grouped import LengthGroupedTrainer
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
@@ -71,14 +72,28 @@ def fine_tune(run: Run, report: Report) -> None:
         raise Interrupted(f"Stopped at step {trainer.state.global_step} of {total}. {kept(checkpoints)}")
     if not is_main_process():
         return
-    save_trained(trainer, folder, settings.method)
     write_curve(folder, trainer.state.log_history, f"{run.recipe.name}: fine-tune")
     figures = _figures(trainer, settings, hardware, progress) | {"mask_runs_compared": compared}
     report.say(
         f"Validation loss {figures['best_validation_loss']:.3f} at step {figures['best_step']} of {total}; "
         f"{figures['trained_parameters']:,} of {figures['total_parameters']:,} parameters trained."
     )
+    if settings.interpolation < 1:
+        figures["mixed_validation_loss"] = _mix_with_base(run, trainer)
+        report.say(
+            f"With {settings.interpolation:.0%} of what that changed in the weights, the validation loss is "
+            f"{figures['mixed_validation_loss']:.3f}."
+        )
+    save_trained(trainer, folder, settings.method)
     run.finish(Stage.FINE_TUNE, began, figures)
+
+
+def _mix_with_base(run: Run, trainer: Any) -> float:
+    """Move the weights towards those before training, and say what the validation loss is there."""
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    former = load_base(base_folder(run), run.recipe.base.revision, Method.FULL, trained.dtype)
+    interpolate(trained, former, _settings(run).interpolation)
+    return float(trainer.evaluate()["eval_loss"])
 
 
 def _settings(run: Run) -> FineTune:

@@ -19,6 +19,7 @@ from trl import SFTTrainer
 
 from model_pipeline.data.prepared import read_rows, write_rows
 from model_pipeline.errors import InputInvalid, Interrupted, MaskWrong, TrainingFailed
+from model_pipeline.recipe import read_recipe
 from model_pipeline.runs import Run, Stage
 from model_pipeline.stages import fine_tune as stage
 from model_pipeline.stages.fine_tune import fine_tune
@@ -78,6 +79,28 @@ def test_a_split_without_a_row_to_learn_from_is_told_in_a_sentence(trained: Run,
     write_rows(validation, [replace(row, origin="known.jsonl:1") for row in read_rows(validation)])
     with pytest.raises(InputInvalid, match=r"^No row for validation is of a source .+\.$"):
         fine_tune(run, Quiet())
+
+
+def test_weights_between_those_before_and_after(tmp_path: Path) -> None:
+    short: dict[str, Any] = {"method": "full", "max_steps": 4, "learning_rate": 1e-3}
+    whole = prepared_run(tmp_path / "whole", **short)
+    fine_tune(whole, Quiet())
+    part = prepared_run(tmp_path / "part", **short, interpolation=0.25)
+    fine_tune(part, Quiet())
+    before = load_file(tmp_path / "base-tinyllama" / "model.safetensors")
+    after, found = (load_file(run.of(Stage.FINE_TUNE) / "model" / "model.safetensors") for run in (whole, part))
+    assert any(not torch.allclose(before[name].float(), after[name].float(), atol=1e-4) for name in after)
+    for name, weight in found.items():
+        assert torch.allclose(weight.float(), torch.lerp(before[name].float(), after[name].float(), 0.25), atol=1e-5)
+    figures = part.figures(Stage.FINE_TUNE)
+    assert figures["mixed_validation_loss"] > figures["best_validation_loss"]
+    assert "mixed_validation_loss" not in whole.figures(Stage.FINE_TUNE)
+    assert curve(part) == curve(whole)
+
+
+def test_an_adapter_is_not_interpolated() -> None:
+    with pytest.raises(InputInvalid, match='interpolation below 1 mixes all weights, and needs method = "full"'):
+        read_recipe("tinyllama-quotes", ["fine_tune.interpolation=0.5"])
 
 
 def test_each_run_of_a_process_has_a_log_of_its_own(trained: Run, tmp_path: Path) -> None:
