@@ -2,7 +2,7 @@
 
     python -m benchmarks.reading write --model bot/starter --model OTHER_FOLDER --out reading
     (a person, or several, fill in the marks of reading/marks.tsv and reading/pairs.tsv by readings/RUBRIC.md)
-    python -m benchmarks.reading count --out reading
+    .venv-train/bin/python -m benchmarks.reading count --out reading
 
 `write` asks every model for one quote on each keyword, as the bot serves it, and the first model once more without the
 choice. marks.tsv holds all quotes in random order, pairs.tsv the first model's two quotes for each keyword, left and
@@ -134,8 +134,10 @@ def count(out: Path) -> None:
 
 
 def _sign_test(won: int, lost: int) -> float:
-    from scipy.stats import binomtest
-
+    try:
+        from scipy.stats import binomtest
+    except ImportError:
+        sys.exit("The sign test of the pairs needs SciPy; call this with .venv-train/bin/python, which has it.")
     return float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
