@@ -207,7 +207,7 @@ def greedy_gate(reference: LanguageModel, candidate: LanguageModel, prompts: Seq
         expected, found = reference.greedy(ids, tokens), candidate.greedy(ids, tokens)
         place = _first_difference(expected, found)
         compared += len(expected) if place is None else place
-        if place is not None and not _is_tie(reference, ids, expected, found, place):
+        if place is not None and not _is_tie(reference, candidate, ids, expected, found, place):
             texts = f"{candidate.text(found)!r}, and the trained model {reference.text(expected)!r}"
             return Gate("greedy", {"prompts": len(prompts)}, f"After {_quoted(prompt)} the GGUF writes {texts}.")
         ties += place is not None
@@ -262,12 +262,18 @@ def _rounded(value: float) -> float:
 
 
 def _is_tie(
-    reference: LanguageModel, ids: Sequence[int], expected: Sequence[int], found: Sequence[int], place: int
+    reference: LanguageModel,
+    candidate: LanguageModel,
+    ids: Sequence[int],
+    expected: Sequence[int],
+    found: Sequence[int],
+    place: int,
 ) -> bool:
-    if place >= min(len(expected), len(found)):
-        return False  # one of them ended there
-    after = reference.logits([*ids, *expected[:place]])[-1]
-    return bool(after[expected[place]] - after[found[place]] <= TIE_LOGITS)
+    """Whether the reference finds what the candidate did as likely there; what ended a text was its likeliest token."""
+    before = [*ids, *expected[:place]]
+    after = reference.logits(before)[-1]
+    other = found[place] if place < len(found) else int(candidate.logits(before)[-1].argmax())
+    return bool(after.max() - after[other] <= TIE_LOGITS)
 
 
 def _first_difference(expected: Sequence[int], found: Sequence[int]) -> int | None:

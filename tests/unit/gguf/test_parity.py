@@ -149,10 +149,15 @@ def test_a_tie_is_no_difference() -> None:
     assert gate.figures == {"prompts": 1, "equal_tokens": 0, "ties": 1}
 
 
-def test_ending_early_is_never_a_tie() -> None:
+def test_ending_early_is_a_tie_only_where_the_end_was_as_likely() -> None:
     first, _ = top_two(DOOR)
-    other = TRAINED.with_cell(DOOR, END, float(TABLE[DOOR, first]) + 0.01)
-    assert not greedy_gate(TRAINED, other, ["D"], tokens=4).passed
+    ends = TRAINED.with_cell(DOOR, END, float(TABLE[DOOR, first]) + 0.01)
+    nearly = TRAINED.with_cell(DOOR, END, float(TABLE[DOOR, first]) - 0.01)
+    assert not greedy_gate(TRAINED, ends, ["D"], tokens=4).passed
+    surely = TRAINED.with_cell(DOOR, END, float(TABLE[DOOR, first]) + 1)
+    assert not greedy_gate(surely, TRAINED, ["D"], tokens=4).passed
+    for one, other in ((nearly, ends), (ends, nearly)):
+        assert greedy_gate(one, other, ["D"], tokens=4).figures == {"prompts": 1, "equal_tokens": 0, "ties": 1}
 
 
 def test_a_prompt_longer_than_the_context_is_cut() -> None:
