@@ -9,6 +9,8 @@ LEARNED_FILE = "learned.jsonl"  # of the stage prefer: the rows with the replies
 
 
 def learned_texts(run: Run) -> list[str]:
-    """The replies of the training rows, and those that the model was taught to prefer. Raises `InputInvalid`."""
-    files = [run.of(Stage.PREPARE) / "train.jsonl", run.of(Stage.PREFER) / LEARNED_FILE]
-    return [text for file in files if file.is_file() for text in training_texts(read_rows(file))]
+    """The replies of the training rows, and those that preferences taught, each once. Raises `InputInvalid`."""
+    rows, taught = read_rows(run.of(Stage.PREPARE) / "train.jsonl"), run.of(Stage.PREFER) / LEARNED_FILE
+    if taught.is_file():  # written rows are rehearsed there, and stand in both
+        rows += read_rows(taught)
+    return list(dict.fromkeys(training_texts(rows)))

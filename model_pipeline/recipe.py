@@ -122,6 +122,11 @@ class Source(_Section):
             raise ValueError("needs either hub (a dataset's id) or path (a folder, JSONL or Parquet file)")
         return self
 
+    @property
+    def name(self) -> str:
+        """What it is called in the dataset card: the dataset's id, or the path as the recipe has it."""
+        return self.hub or self.path
+
 
 class Data(_Section):
     """Rows, how they become prompts and completions, and how they are split."""
@@ -144,9 +149,8 @@ class Data(_Section):
             raise ValueError("sources needs one with a weight above 0, to learn from")
         weights: dict[str, float] = {}
         for source in self.sources:
-            name = source.hub or source.path
-            if weights.setdefault(name, source.weight) != source.weight:
-                raise ValueError(f"sources names {name} with two weights, and a source has one")
+            if weights.setdefault(source.name, source.weight) != source.weight:
+                raise ValueError(f"sources names {source.name} with two weights, and a source has one")
         return self
 
 

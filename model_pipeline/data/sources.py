@@ -42,7 +42,7 @@ def read_source(source: Source) -> list[dict[str, Any]]:
         rows = hugging_face.read_hub(source.hub, source.config, source.split, source.revision)
     else:
         rows = _read_path(find_path(source.path), source)
-    name = name_of(source)
+    name = source.name
     if not rows:
         raise InputInvalid(f"{name} has no rows.")
     check_columns(rows, source.form, name)
@@ -58,7 +58,7 @@ def describe_source(source: Source, rows: Sequence[dict[str, Any]]) -> SourceFac
     else:
         path = find_path(source.path)
         license_, export = _license_of(path), _export_manifest(path)["export"] if source.form is Form.EXPORT else ""
-    return SourceFacts(name_of(source), source.form, revision, license_, len(rows), _sha256(rows), export)
+    return SourceFacts(source.name, source.form, revision, license_, len(rows), _sha256(rows), export)
 
 
 def read_lines(path: str) -> list[str]:
@@ -71,11 +71,6 @@ def read_lines(path: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputInvalid(f"{found} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}.") from error
     return [line.strip() for line in lines if line.strip()]
-
-
-def name_of(source: Source) -> str:
-    """What a source is called in the dataset card: the dataset's id, or the path as the recipe has it."""
-    return source.hub or source.path
 
 
 def find_path(path: str) -> Path:

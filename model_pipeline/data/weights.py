@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from random import Random
 
 from model_pipeline.data.rows import Row, source_of
-from model_pipeline.data.sources import name_of
 from model_pipeline.recipe import Data
 
 
@@ -15,7 +14,7 @@ def weighted(rows: Sequence[Row], data: Data) -> list[Row]:
 
     A row whose source is not among those of `data` counts once.
     """
-    weights = {name_of(source): source.weight for source in data.sources}
+    weights = {source.name: source.weight for source in data.sources}
     lot = Random(data.seed)
     found: list[Row] = []
     for row in rows:

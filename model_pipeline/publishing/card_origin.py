@@ -15,7 +15,7 @@ def data_section(facts: Facts) -> str:
     """The sources with their licences, and how many rows were kept of them."""
     found = {str(each.get("name")): each for each in facts.figures("prepare").get("sources", [])}
     sources = facts.recipe.data.sources
-    listed = "\n".join(f"- {_source(source, found.get(source.hub or source.path, {}))}" for source in sources)
+    listed = "\n".join(f"- {_source(source, found.get(source.name, {}))}" for source in sources)
     rows = ", ".join(f"{count:,} {split}" for split, count in facts.rows.items())
     counted = f"\n\nRows after curation: {rows}." if rows else ""
     dataset = facts.recipe.publish.dataset
@@ -97,6 +97,7 @@ def _outcome(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         "steps": ("steps", "{:,}"),
         "training loss": ("train_loss", "{:.3f}"),
         "validation loss": ("best_validation_loss", "{:.3f}"),
+        "validation loss of what was kept": ("mixed_validation_loss", "{:.3f}"),
         "precision": ("precision", "{}"),
         "device": ("device", "{}"),
     }

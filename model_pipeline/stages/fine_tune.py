@@ -15,6 +15,7 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
+from transformers.integrations import TrackioCallback
 from trl import SFTConfig
 
 from model_pipeline.data.prepared import read_rows
@@ -63,23 +64,25 @@ def fine_tune(run: Run, report: Report) -> None:
         for callback in (progress, guard, stop):
             trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    if guard.failed_at:
-        raise TrainingFailed(
-            f"The loss is no number any more at step {guard.failed_at}: set a smaller fine_tune.learning_rate, "
-            f"or fine_tune.precision. {kept(checkpoints)}"
-        )
-    if stop.stopped and trainer.state.global_step < total:
-        raise Interrupted(f"Stopped at step {trainer.state.global_step} of {total}. {kept(checkpoints)}")
+        if guard.failed_at:
+            raise TrainingFailed(
+                f"The loss is no number any more at step {guard.failed_at}: set a smaller fine_tune.learning_rate, "
+                f"or fine_tune.precision. {kept(checkpoints)}"
+            )
+        if stop.stopped and trainer.state.global_step < total:
+            raise Interrupted(f"Stopped at step {trainer.state.global_step} of {total}. {kept(checkpoints)}")
+        figures = _figures(trainer, settings, hardware, progress) | {"mask_runs_compared": compared}
+        curve = list(trainer.state.log_history)  # without the evaluation of mixed weights
+        if settings.interpolation < 1:
+            figures["mixed_validation_loss"] = _mix_with_base(run, trainer)  # on every process, each with its rows
     if not is_main_process():
         return
-    write_curve(folder, trainer.state.log_history, f"{run.recipe.name}: fine-tune")
-    figures = _figures(trainer, settings, hardware, progress) | {"mask_runs_compared": compared}
+    write_curve(folder, curve, f"{run.recipe.name}: fine-tune")
     report.say(
         f"Validation loss {figures['best_validation_loss']:.3f} at step {figures['best_step']} of {total}; "
         f"{figures['trained_parameters']:,} of {figures['total_parameters']:,} parameters trained."
     )
     if settings.interpolation < 1:
-        figures["mixed_validation_loss"] = _mix_with_base(run, trainer)
         report.say(
             f"With {settings.interpolation:.0%} of what that changed in the weights, the validation loss is "
             f"{figures['mixed_validation_loss']:.3f}."
@@ -93,6 +96,7 @@ def _mix_with_base(run: Run, trainer: Any) -> float:
     trained = trainer.accelerator.unwrap_model(trainer.model)
     former = load_base(base_folder(run), run.recipe.base.revision, Method.FULL, trained.dtype)
     interpolate(trained, former, _settings(run).interpolation)
+    trainer.remove_callback(TrackioCallback)  # it has ended its run, and would begin it again
     return float(trainer.evaluate()["eval_loss"])
 
 

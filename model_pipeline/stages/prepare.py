@@ -22,7 +22,7 @@ from model_pipeline.data.marked import read_marked
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.prepared import write_rows
 from model_pipeline.data.rows import Row, make_rows, without_system_turn
-from model_pipeline.data.sources import SourceFacts, describe_source, find_path, name_of, read_lines, read_source
+from model_pipeline.data.sources import SourceFacts, describe_source, find_path, read_lines, read_source
 from model_pipeline.data.splits import split_rows
 from model_pipeline.data.summary import Prepared, dropped_by_reason, figures_of
 from model_pipeline.data.tokens import takes_system
@@ -90,9 +90,9 @@ def _read(sources: Sequence[Source], report: Report) -> tuple[list[Item], list[D
     facts = []
     for source in sources:
         rows = read_source(source)
-        report.say(f"Read {len(rows):,} rows of {name_of(source)}.")
+        report.say(f"Read {len(rows):,} rows of {source.name}.")
         facts.append(describe_source(source, rows))
-        found, unusable = items_of(rows, source.form, name_of(source))
+        found, unusable = items_of(rows, source.form, source.name)
         items += found
         dropped += unusable
     return items, dropped, facts

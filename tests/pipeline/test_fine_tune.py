@@ -81,7 +81,7 @@ def test_a_split_without_a_row_to_learn_from_is_told_in_a_sentence(trained: Run,
         fine_tune(run, Quiet())
 
 
-def test_weights_between_those_before_and_after(tmp_path: Path) -> None:
+def test_weights_between_those_before_and_after(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short: dict[str, Any] = {"method": "full", "max_steps": 4, "learning_rate": 1e-3}
     whole = prepared_run(tmp_path / "whole", **short)
     fine_tune(whole, Quiet())
@@ -96,6 +96,7 @@ def test_weights_between_those_before_and_after(tmp_path: Path) -> None:
     assert figures["mixed_validation_loss"] > figures["best_validation_loss"]
     assert "mixed_validation_loss" not in whole.figures(Stage.FINE_TUNE)
     assert curve(part) == curve(whole)
+    assert capsys.readouterr().out == ""  # libraries write to their log
 
 
 def test_an_adapter_is_not_interpolated() -> None:

@@ -300,6 +300,15 @@ def test_full_fine_tuning_has_no_adapter_to_publish(hub: LoopbackHub, tmp_path: 
         Publisher(run, hub).publish()
 
 
+def test_the_card_tells_which_share_of_a_training_was_kept(hub: LoopbackHub, tmp_path: Path) -> None:
+    kept = {"fine_tune": {"method": "full", "interpolation": 0.5}, "publish": {"merged": NAMES["merged"]}}
+    for name, changes in (("half", kept), ("whole", kept | {"fine_tune": {"method": "full"}})):
+        person = Publisher(finished_run(tmp_path / name, **changes), hub)
+        person.publish()
+        told = card(person.files(NAMES["merged"])["README.md"]).text
+        assert ("| kept | 50% of what that changed in the weights |" in told) == (name == "half")
+
+
 def test_what_people_wrote_to_a_bot_is_not_published(hub: LoopbackHub, tmp_path: Path) -> None:
     data = {"sources": [{"form": "export", "path": "exported"}]}
     with pytest.raises(InputInvalid, match="agreed to training only"):
