@@ -340,10 +340,12 @@ class FakeStore:
 
     async def recent_replies(self, key: ConversationKey, kind: MessageKind, limit: int) -> Sequence[str]:
         await self._call("recent_replies")
+        here = (key.platform, key.chat_id, key.thread_id) if kind is MessageKind.QUOTE else None
         texts = [
             entry.message.text
             for entry in reversed(self.messages.values())
-            if entry.key.person == key.person and entry.message.role is Role.ASSISTANT and entry.message.kind is kind
+            if entry.key.person == key.person or (entry.key.platform, entry.key.chat_id, entry.key.thread_id) == here
+            if entry.message.role is Role.ASSISTANT and entry.message.kind is kind
         ]
         return texts[:limit]
 

@@ -194,7 +194,10 @@ class Conversations(Protocol):
         ...
 
     async def recent_replies(self, key: ConversationKey, kind: MessageKind, limit: int) -> Sequence[str]:
-        """The newest replies of that kind that this person saw, in any of their chats on the platform."""
+        """The newest replies of that kind that this person saw, newest first.
+
+        Those to them in any of their chats on the platform, and of quotes those to anybody in this chat too.
+        """
         ...
 
 

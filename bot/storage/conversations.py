@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.messages import ConversationKey, MessageKind, Role, StoredMessage
@@ -45,16 +45,26 @@ class SqlConversations(Conversations):
             await active_conversation(session, key)
 
     async def recent_replies(self, key: ConversationKey, kind: MessageKind, limit: int) -> Sequence[str]:
-        """The newest replies of that kind to this person, in any of their chats on the platform, newest first.
+        """The newest replies of that kind that this person saw, newest first: those to them anywhere on the platform.
 
-        One that could not be delivered was never seen and does not count.
+        Of quotes also those to others in this chat and thread, until these start over. One that could not be delivered
+        was never seen and does not count.
         """
+        to_them = (
+            select(Conversation.id)
+            .join(Person, Person.id == Conversation.person_id)
+            .where(Person.platform == key.platform, Person.platform_user_id == key.user_id)
+        )
+        # Only open ones: those are found by an index, and a chat has as many as people.
+        before_them = select(Conversation.id).where(
+            *(Conversation.platform == key.platform, Conversation.chat_id == key.chat_id),
+            *(Conversation.thread_id == key.thread_id, Conversation.closed_at.is_(None)),
+        )
+        seen = union(to_them, before_them) if kind is MessageKind.QUOTE else to_them
         replies = (
             select(Message.text)
-            .join(Conversation, Conversation.id == Message.conversation_id)
-            .join(Person, Person.id == Conversation.person_id)
             .outerjoin(Delivery, Delivery.message_id == Message.id)
-            .where(Person.platform == key.platform, Person.platform_user_id == key.user_id)
+            .where(Message.conversation_id.in_(seen))
             .where(Message.role == Role.ASSISTANT, Message.kind == kind, Message.text != "")
             .where(or_(Delivery.state.is_(None), Delivery.state != DeliveryState.FAILED))
             .order_by(Message.id.desc())

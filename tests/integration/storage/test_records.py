@@ -99,13 +99,17 @@ async def test_history_is_the_newest_in_order_without_quotes(stores: Stores) -> 
     assert await stores.conversations.history(ADA, 0) == []
 
 
-async def test_recent_replies_are_those_of_the_person_anywhere_on_the_platform(stores: Stores) -> None:
+async def test_recent_replies_are_those_of_the_person_and_quotes_of_the_chat(stores: Stores) -> None:
     await stores.say(ADA, "x", "One.", MessageKind.QUOTE)
     await stores.say(key_of("ada", chat="den"), "x", "Two.", MessageKind.QUOTE)
     await stores.say(BOB, "x", "Three.", MessageKind.QUOTE)
+    await stores.say(key_of("bob", chat="den"), "x", "Elsewhere, to somebody else.", MessageKind.QUOTE)
+    await stores.say(key_of("bob", thread="7"), "x", "In another thread.", MessageKind.QUOTE)
     await stores.say(ADA, "hello", "a chat reply")
-    assert await stores.conversations.recent_replies(ADA, MessageKind.QUOTE, 10) == ["Two.", "One."]
-    assert await stores.conversations.recent_replies(ADA, MessageKind.QUOTE, 1) == ["Two."]
+    await stores.say(BOB, "hello", "another chat reply")
+    assert await stores.conversations.recent_replies(ADA, MessageKind.QUOTE, 10) == ["Three.", "Two.", "One."]
+    assert await stores.conversations.recent_replies(ADA, MessageKind.QUOTE, 1) == ["Three."]
+    assert await stores.conversations.recent_replies(ADA, MessageKind.CHAT, 10) == ["a chat reply"]
 
 
 async def test_the_newest_vote_of_a_person_counts(stores: Stores) -> None:

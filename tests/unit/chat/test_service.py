@@ -153,10 +153,16 @@ async def test_a_repeated_quote_is_written_again_and_the_repetition_never_shown(
     assert first == again < last
 
 
-async def test_other_people_may_get_the_same_quote() -> None:
+async def test_people_elsewhere_may_get_the_same_quote() -> None:
     bench = Bench(says(SEA), says(SEA))
     assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SEA
-    assert (await reply_of(bench.service.quote(BOB, "sea"))).text == SEA
+    assert (await reply_of(bench.service.quote(key_of("bob", chat="elsewhere"), "sea"))).text == SEA
+
+
+async def test_a_quote_that_others_in_the_chat_saw_is_written_again() -> None:
+    bench = Bench(says(SEA), says(SEA), says(SUN))
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SEA
+    assert (await reply_of(bench.service.quote(BOB, "sea"))).text == SUN
 
 
 async def test_a_repetition_is_given_when_nothing_else_comes() -> None:
