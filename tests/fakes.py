@@ -124,8 +124,10 @@ class FakeGenerator:
             if not ended:
                 self.cancelled.append(request)
 
-    async def generate_candidates(self, request: GenerationRequest, count: int) -> Sequence[Candidate]:
-        """See TextGenerator.generate_candidates: a script for each, one after another."""
+    async def generate_candidates(
+        self, request: GenerationRequest, count: int, within_s: float | None = None
+    ) -> Sequence[Candidate]:
+        """See TextGenerator.generate_candidates: a script for each, one after another, to the end of all of them."""
         return [await self._whole(request) for _ in range(count)]
 
     def candidates_within(self, seconds: float, tokens: int) -> int:

@@ -41,10 +41,13 @@ class TextGenerator(Protocol):
         """
         ...
 
-    async def generate_candidates(self, request: GenerationRequest, count: int) -> Sequence[Candidate]:
+    async def generate_candidates(
+        self, request: GenerationRequest, count: int, within_s: float | None = None
+    ) -> Sequence[Candidate]:
         """Write `count` texts for the same request at once, drawn with as many seeds; the queue counts them as one.
 
-        Cancelling the call cancels them all. Raises as `generate`.
+        From `within_s` on, half of them are enough, and what is still being written then is given up. Cancelling the
+        call cancels them all. Raises as `generate`.
         """
         ...
 

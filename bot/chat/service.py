@@ -325,9 +325,10 @@ class ChatService:
             in_time = served.generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
             candidates = served.choice_size.next(in_time)
         request = self._quote_request(served.model, job.text, job.key.person, job.style, seed)
-        async with aclosing(self._write_quote(served, request, job.text, seen, candidates)) as events:
+        writing = self._write_quote(served, request, job.text, seen, candidates, self._quote.choice_s)
+        async with aclosing(writing) as events:
             async for event in events:
-                if isinstance(event, _Written) and event.record.attempts == 1:
+                if candidates == 1 and isinstance(event, _Written) and event.record.attempts == 1:
                     served.choice_size.took(candidates, event.record.finished.elapsed_s)
                 yield event
 
@@ -435,13 +436,26 @@ class ChatService:
         yield _Written(text, record)
 
     async def _write_quote(
-        self, served: Served, request: GenerationRequest, keyword: str, seen: Sequence[str], candidates: int
+        self,
+        served: Served,
+        request: GenerationRequest,
+        keyword: str,
+        seen: Sequence[str],
+        candidates: int,
+        choice_s: float | None = None,
     ) -> AsyncGenerator[_Progress, None]:
-        """The best of some quotes, where there is one that the person did not see lately; else one after another."""
+        """The best of some quotes, where there is one that the person did not see lately; else one after another.
+
+        `choice_s` is how long the choice may take where somebody waits for it.
+        """
         if candidates > 1:
             judge = served.judge
             wanted = replace(request, likelihood=True, states=judge is not None and judge.of_readers)
-            written = await served.generator.generate_candidates(wanted, candidates)
+            written = await served.generator.generate_candidates(wanted, candidates, choice_s)
+            if choice_s is not None:
+                # All of them would have taken about as much longer as there were more of them.
+                last_s = max(candidate.finished.elapsed_s for candidate in written)
+                served.choice_size.took(candidates, last_s * candidates / len(written))
             quotes = [
                 replace(candidate, text=text)
                 for candidate in written

@@ -127,7 +127,9 @@ class WorkerClient:
             async for event in events:
                 yield event
 
-    async def generate_candidates(self, request: GenerationRequest, count: int) -> Sequence[Candidate]:
+    async def generate_candidates(
+        self, request: GenerationRequest, count: int, within_s: float | None = None
+    ) -> Sequence[Candidate]:
         """See TextGenerator.generate_candidates. The seeds are those of the request and the numbers behind it."""
         self._refuse_early(request)
         first = self._seeded(request)
@@ -135,7 +137,11 @@ class WorkerClient:
         calls = [self._begin(replace(first, seed=first.seed + number), number == 0) for number in range(count)]
         writing = [asyncio.create_task(self._whole(call), name="writing a candidate") for call in calls]
         try:
-            return await asyncio.gather(*writing)
+            done, left = await asyncio.wait(writing, timeout=within_s, return_when=asyncio.FIRST_EXCEPTION)
+            while left and 2 * len([task.result() for task in done]) < count:
+                more, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                done |= more
+            return [task.result() for task in writing if task in done]
         finally:
             for task in writing:
                 task.cancel()

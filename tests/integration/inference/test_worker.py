@@ -248,6 +248,14 @@ async def test_candidates_count_as_one_request_and_are_given_up_together(start_w
     assert client.candidates_within(60, 1) == 4
 
 
+async def test_from_a_time_on_half_of_the_candidates_are_enough(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=2)  # the others wait for their places
+    found = await client.generate_candidates(replace(LONG, max_tokens=60), 4, within_s=0.0)
+    assert [one.finished.seed for one in found] == [7, 8]
+    assert all(one.finished.completion_tokens == 60 for one in found)
+    await client.drained()
+
+
 async def test_a_killed_worker_costs_no_candidate(start_worker: StartWorker) -> None:
     client = await start_worker(slots=4)
     choosing = asyncio.create_task(client.generate_candidates(replace(LONG, likelihood=True, max_tokens=60), 3))
