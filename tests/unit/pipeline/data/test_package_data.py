@@ -16,7 +16,7 @@ QUOTES = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "more-rich
 PLAIN = "plain-quotes.jsonl"
 RICH = ("rich-quotes.jsonl", "more-rich-quotes.jsonl")
 MENDED = ("mended-quotes.jsonl", "mended-again.jsonl")
-CHATS = ("chats.jsonl", "plain-chats.jsonl", "more-chats.jsonl")
+CHATS = ("chats.jsonl", "plain-chats.jsonl", "more-chats.jsonl", "attentive-chats.jsonl")
 
 
 def rows(name: str) -> list[dict[str, Any]]:
