@@ -40,12 +40,18 @@ class ChoiceSize:
         """So many, where `at_once` can be written at the same time; at least 1."""
         return max(1, min(self._size, at_once))
 
-    def took(self, candidates: int, seconds: float) -> None:
-        """A choice among so many, or one quote alone, took so long: fewer next time if too long, else a few more."""
+    def took(self, begun: int, ended: int, seconds: float) -> None:
+        """So many of those begun, one or more, had ended when the choice was made: fewer next time if too few had.
+
+        They may be made fewer by more than a quarter only where even those that ended were late: how long the rest
+        would have taken does not follow from their number, since sixteen texts at once take little longer than eight.
+        """
         if seconds > self._seconds:
-            self._size = max(1, min(candidates - 1, int(candidates * self._seconds / seconds)))
-        elif candidates >= self._size:
-            self._size = min(self._most, candidates + max(1, candidates // 4))
+            self._size = max(1, min(begun * 3 // 4, int(ended * self._seconds / seconds)))
+        elif ended < begun * 3 / 4:
+            self._size = max(1, begun * 3 // 4)
+        elif begun >= self._size:
+            self._size = min(self._most, begun + max(1, begun // 4))
 
 
 def best_of(keyword: str, choices: Sequence[Candidate], seen: Sequence[str], judge: Judge | None) -> Candidate:

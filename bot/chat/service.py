@@ -329,7 +329,7 @@ class ChatService:
         async with aclosing(writing) as events:
             async for event in events:
                 if candidates == 1 and isinstance(event, _Written) and event.record.attempts == 1:
-                    served.choice_size.took(candidates, event.record.finished.elapsed_s)
+                    served.choice_size.took(1, 1, event.record.finished.elapsed_s)
                 yield event
 
     async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
@@ -453,9 +453,8 @@ class ChatService:
             wanted = replace(request, likelihood=True, states=judge is not None and judge.of_readers)
             written = await served.generator.generate_candidates(wanted, candidates, choice_s)
             if choice_s is not None:
-                # All of them would have taken about as much longer as there were more of them.
                 last_s = max(candidate.finished.elapsed_s for candidate in written)
-                served.choice_size.took(candidates, last_s * candidates / len(written))
+                served.choice_size.took(candidates, len(written), last_s)
             quotes = [
                 replace(candidate, text=text)
                 for candidate in written

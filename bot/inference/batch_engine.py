@@ -74,14 +74,15 @@ class BatchEngine:
     def open(self, prompt: Sequence[int], conversation: str | None, reserve: int) -> Opening:
         """Lay out the cache for a prompt; its first `cached` tokens need no decoding."""
         opening = self.sequences.open(prompt, conversation, reserve)
+        if opening.source is not None:
+            return self._copy(opening)
         for evicted in opening.evicted:
             self._clear(evicted)
-        if opening.source is not None:
-            llama.llama_memory_seq_cp(self._memory, opening.source, opening.id, 0, opening.copied)
-            if opening.source_evicted:
-                self._clear(opening.source)
-            return opening
         return opening if self._keep(opening) else self._open_anew(opening, prompt)
+
+    def fork(self, sequence: int, reserve: int) -> Opening:
+        """A sequence of its own for another text with the same prompt, all of which is decoded."""
+        return self._copy(self.sequences.fork(sequence, reserve))
 
     def close(self, sequence: int) -> None:
         """The text is written or given up; a conversation's cells stay for its next turn."""
@@ -139,6 +140,15 @@ class BatchEngine:
         self.threads = Threads(best, best_batch, 1 / single[best], _TRIAL_BATCH / batch[best_batch])
         self._set_threads(best, best_batch)
         return self.threads
+
+    def _copy(self, opening: Opening) -> Opening:
+        for evicted in opening.evicted:
+            self._clear(evicted)
+        assert opening.source is not None
+        llama.llama_memory_seq_cp(self._memory, opening.source, opening.id, 0, opening.copied)
+        if opening.source_evicted:
+            self._clear(opening.source)
+        return opening
 
     def _keep(self, opening: Opening) -> bool:
         """Own tokens stay, a stretch behind a gap moves down; False for a cache that cannot forget a part."""

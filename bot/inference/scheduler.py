@@ -41,6 +41,7 @@ class Job:
 class _Running:
     job: Job
     left_to_prefill: int
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,16 @@ class Scheduler:
     def cached(self, job_id: str, tokens: int) -> None:
         """So many tokens of the job's prompt need no decoding; the last one always does, for its logits."""
         entry = self._running[job_id]
-        entry.left_to_prefill = max(1, entry.job.prompt_tokens - tokens)
+        entry.left_to_prefill, entry.held = max(1, entry.job.prompt_tokens - tokens), False
+
+    def hold(self, job_id: str) -> None:
+        """Another job decodes the same prompt: this one gets no share until `take_over`, or `cached` if that ends."""
+        self._running[job_id].held = True
+
+    def take_over(self, job_id: str) -> None:
+        """The other job's prompt is decoded, and this one may draw its first token from the same logits."""
+        entry = self._running[job_id]
+        entry.left_to_prefill, entry.held = 0, False
 
     def plan(self) -> list[Share]:
         """The next batch: one token for each job that is being written, then prompts, oldest first, in chunks."""
@@ -120,7 +130,7 @@ class Scheduler:
             room = min(room, self.limits.prefill_chunk_tokens)
         shares = decoding
         for job_id, entry in self._running.items():
-            tokens = min(entry.left_to_prefill, room)
+            tokens = 0 if entry.held else min(entry.left_to_prefill, room)
             if tokens > 0:
                 shares.append(Share(job_id, tokens, False))
                 room -= tokens

@@ -99,6 +99,16 @@ class SequenceTable:
         gone = self._make_room(0)  # the donor itself, where nothing else could go
         return Opening(entry.id, 0, donor.id, donor_common, evicted=evicted, source_evicted=bool(gone))
 
+    def fork(self, sequence_id: int, reserve: int) -> Opening:
+        """Give another text with the same prompt a sequence of its own, with `reserve` cells; nothing is left of it."""
+        source = self._table[sequence_id]
+        evicted = self._make_room(reserve)
+        entry = CachedSequence(self._free.pop(0), list(source.tokens), None, reserve, shared=len(source.tokens))
+        self._table[entry.id] = entry
+        source.shared = len(source.tokens)
+        self._touch(entry)
+        return Opening(entry.id, 0, source.id, len(source.tokens), evicted=evicted)
+
     def extend(self, sequence_id: int, tokens: Tokens[int]) -> int:
         """Tokens were put behind the sequence; returns the position of the first."""
         entry = self._table[sequence_id]

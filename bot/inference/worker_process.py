@@ -37,7 +37,7 @@ from bot.inference.worker_channel import BEAT_S, Channel, leave
 STEP_S = 4.0  # the longest step, as far as the first trials can tell; cancelling and deadlines wait for its end
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Writing:
     """One request from submission to its end."""
 
@@ -52,6 +52,8 @@ class Writing:
     sampler: Sampler | None = None
     sequence: int = -1
     cached: int = 0
+    cells: int = 0  # of the cache that it may come to fill
+    followers: list[Writing] = field(default_factory=list)  # they have the same prompt and wait until it is decoded
     started: float | None = None
     sent_position: int = 0
     text: str = ""
@@ -208,13 +210,31 @@ class Worker:
     def _admit(self) -> None:
         while (job := self._scheduler.admit()) is not None:
             writing = self._writing[job.id]
-            prompt = [*writing.prompt.tokens, *writing.given]
-            opening = self._engine.open(prompt, writing.request.conversation, job.cells)
-            writing.sequence, writing.cached = opening.id, opening.cached
-            writing.to_decode = prompt[opening.cached :]
-            writing.started = time.monotonic()
-            self._scheduler.cached(job.id, opening.cached)
+            writing.cells, writing.started = job.cells, time.monotonic()
+            self._place(writing)
         self._tell_positions()
+
+    def _place(self, writing: Writing) -> None:
+        """Lay out the cache for it, or let it wait for another text that decodes the same prompt."""
+        leader = next((other for other in self._writing.values() if _decodes_prompt_of(other, writing)), None)
+        if leader is not None:
+            leader.followers.append(writing)
+            self._scheduler.hold(writing.id)
+            return
+        prompt = [*writing.prompt.tokens, *writing.given]
+        opening = self._engine.open(prompt, writing.request.conversation, writing.cells)
+        writing.sequence, writing.cached = opening.id, opening.cached
+        writing.to_decode = prompt[opening.cached :]
+        self._scheduler.cached(writing.id, opening.cached)
+
+    def _follow(self, leader: Writing) -> list[Writing]:
+        """The prompt is decoded: each follower gets a copy of it. Returns the followers."""
+        followers, leader.followers = leader.followers, []
+        for writing in followers:
+            opening = self._engine.fork(leader.sequence, writing.cells)
+            writing.sequence, writing.cached = opening.id, opening.cached
+            self._scheduler.take_over(writing.id)
+        return followers
 
     def _tell_positions(self) -> None:
         for position, job_id in enumerate(self._scheduler.waiting(), start=1):
@@ -233,7 +253,9 @@ class Worker:
         for share, piece, row in zip(shares, pieces, rows, strict=True):
             self._scheduler.decoded(share)
             if piece.draws:
-                self._draw(self._writing[share.id], row)
+                writing = self._writing[share.id]
+                for drawing in (*self._follow(writing), writing):
+                    self._draw(drawing, row)
         decoding = sum(share.decoding for share in shares)
         prefilled = sum(share.tokens for share in shares if not share.decoding)
         self._estimate.step(decoding, prefilled, seconds, len(self._scheduler.running))
@@ -268,11 +290,16 @@ class Worker:
             self._finish(writing, FinishReason.LENGTH)
 
     def _finish(self, writing: Writing, reason: FinishReason) -> None:
-        if self._scheduler.remove(writing.id):
+        if self._scheduler.remove(writing.id) and writing.sequence >= 0:
             self._engine.close(writing.sequence)
         if writing.sampler is not None:
             writing.sampler.close()
         del self._writing[writing.id]
+        for other in self._writing.values():
+            if writing in other.followers:
+                other.followers.remove(writing)
+        for follower in writing.followers:  # it was given up before its prompt was decoded
+            self._place(follower)
         rest = writing.stream.finish()
         writing.text += rest
         if reason in (FinishReason.END, FinishReason.STOP, FinishReason.LENGTH):
@@ -324,6 +351,14 @@ class Worker:
         rest = tokens[opening.cached :][: self._scheduler.limits.prefill_chunk_tokens]
         self._engine.decode([Piece(opening.id, rest, draws=False)])
         self._engine.close(opening.id)
+
+
+def _decodes_prompt_of(other: Writing, writing: Writing) -> bool:
+    """Whether the other text is about to decode the very prompt; a conversation has its own part of the cache."""
+    if writing.given or other.given or not other.to_decode or _tells_state(writing) != _tells_state(other):
+        return False
+    alone = writing.request.conversation is None and other.request.conversation is None
+    return alone and other.prompt.tokens == writing.prompt.tokens
 
 
 def _is_weighed(writing: Writing) -> bool:

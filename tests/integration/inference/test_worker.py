@@ -232,6 +232,32 @@ async def test_candidates_are_other_texts_each_and_follow_from_the_seed(start_wo
     assert all(0 < (one.finished.nats or 0) / one.finished.drawn < 10 for one in first)
 
 
+async def test_candidates_have_their_prompt_decoded_once(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=8)
+    # The greedy text of the resumed one above, for the same reason.
+    greedy = replace(LONG, prompt="Keyword: student\nQuote:", sampling=Sampling(temperature=0.0), grammar=None)
+    request = replace(greedy, max_tokens=40, likelihood=True, states=True)
+    alone, _ = await written(client, request)
+    found = await client.generate_candidates(request, 8)
+    decoded = [one.finished.prompt_tokens - one.finished.cached_tokens for one in found]
+    assert decoded[0] > 0 and decoded[1:] == [0] * 7
+    assert {one.text for one in found} == {alone}
+
+
+async def test_who_waits_for_the_same_prompt_goes_on_where_its_first_asker_gives_up(start_worker: StartWorker) -> None:
+    client = await start_worker(slots=8)
+    request = replace(LONG, prompt="There was rain, and there was a fox. " * 60, max_tokens=12)
+    async with aclosing(client.generate(LONG)) as other:  # prompts are decoded in small parts beside it
+        await anext(other)
+        first = asyncio.create_task(written(client, request))
+        rest = [asyncio.create_task(written(client, replace(request, person=f"p{n}"))) for n in range(3)]
+        await anext(other)
+        first.cancel()
+        ends = await asyncio.gather(*rest)
+    assert [end.prompt_tokens - end.cached_tokens for _, end in ends] == [ends[0][1].prompt_tokens, 0, 0]
+    assert all(end.completion_tokens == 12 for _, end in ends)
+
+
 async def test_candidates_count_as_one_request_and_are_given_up_together(start_worker: StartWorker) -> None:
     client = await start_worker(slots=4, max_waiting_per_person=2)
     choosing = asyncio.create_task(client.generate_candidates(LONG, 4))

@@ -23,6 +23,7 @@ class Text:
     job: Job
     to_prefill: int
     to_write: int
+    behind: str | None = None  # the job that decodes the same prompt for it
     idle_steps: int = 0
     patience: int = 0  # steps that the prompts ahead of it may take
 
@@ -94,11 +95,23 @@ class QueueMachine(RuleBasedStateMachine):
         left = max(1, job.prompt_tokens - cached)
         self.running[job.id] = Text(job, left, 1 + int((job.max_tokens - 1) * part), patience=ahead)
 
+    @precondition(lambda self: any(text.to_prefill and not text.behind for text in self.running.values()))
+    @rule(data=st.data())
+    def admit_behind_the_same_prompt(self, data: st.DataObject) -> None:
+        leaders = [job_id for job_id, text in self.running.items() if text.to_prefill and not text.behind]
+        job = self.scheduler.admit()
+        assert job == self.next_admitted()
+        if job is not None:
+            self.take_from_queue(job)
+            self.scheduler.hold(job.id)
+            leader = data.draw(st.sampled_from(leaders))
+            self.running[job.id] = Text(job, job.prompt_tokens, job.max_tokens, leader)
+
     @rule()
     def step(self) -> None:
         shares = self.scheduler.plan()
         self.check_plan(shares)
-        served = {share.id for share in shares}
+        served = {share.id for share in shares} | {job_id for job_id, text in self.running.items() if text.behind}
         for share in shares:
             self.decode(share)
         for job_id, text in self.running.items():
@@ -111,14 +124,22 @@ class QueueMachine(RuleBasedStateMachine):
             text.to_prefill -= share.tokens
         may_draw = text.to_prefill == 0
         assert self.scheduler.decoded(share) == may_draw
-        if may_draw:
-            text.to_write -= 1
-        if text.to_write == 0:
-            assert self.scheduler.remove(share.id)
-            del self.running[share.id]
+        if not may_draw:
+            return
+        drawing = [share.id]
+        for job_id in self.followers(share.id):
+            self.scheduler.take_over(job_id)
+            self.running[job_id].to_prefill, self.running[job_id].behind = 0, None
+            drawing.append(job_id)
+        for job_id in drawing:
+            self.running[job_id].to_write -= 1
+            if self.running[job_id].to_write == 0:
+                assert self.scheduler.remove(job_id)
+                del self.running[job_id]
 
     def check_plan(self, shares: list[Share]) -> None:
         decoding = {job_id for job_id, text in self.running.items() if text.to_prefill == 0}
+        assert not any(self.running[share.id].behind for share in shares)
         prompts = [share for share in shares if not share.decoding]
         assert len({share.id for share in shares}) == len(shares)
         assert {share.id for share in shares if share.decoding} == decoding
@@ -156,12 +177,20 @@ class QueueMachine(RuleBasedStateMachine):
 
     def forget(self, job_id: str) -> None:
         if self.running.pop(job_id, None):
+            for follower in self.followers(job_id):  # each decodes the prompt itself then
+                self.scheduler.cached(follower, 0)
+                text = self.running[follower]
+                text.patience = sum(other.to_prefill for other in self.running.values())
+                text.behind = None
             return
         for person, queue in list(self.queues.items()):
             self.queues[person] = deque(job for job in queue if job.id != job_id)
             if not self.queues[person]:
                 self.ring.remove(person)
                 del self.queues[person], self.passed_by[person]
+
+    def followers(self, job_id: str) -> list[str]:
+        return [follower for follower, text in self.running.items() if text.behind == job_id]
 
     def expected_order(self) -> list[str]:
         ring, queues = deque(self.ring), {person: deque(queue) for person, queue in self.queues.items()}
@@ -262,6 +291,21 @@ def test_the_last_token_of_a_cached_prompt_is_always_decoded(cached: int, left: 
     scheduler.admit()
     scheduler.cached("a", cached)
     assert scheduler.plan() == [Share("a", left, False)]
+
+
+def test_texts_with_the_same_prompt_have_it_decoded_once() -> None:
+    scheduler = Scheduler(Limits(slots=3, cells=100, batch_tokens=8, prefill_chunk_tokens=3))
+    for job_id in ("first", "second", "third"):
+        scheduler.submit(Job(job_id, "a", 5, 5))
+        scheduler.admit()
+    scheduler.hold("second")
+    scheduler.hold("third")
+    assert scheduler.plan() == [Share("first", 5, False)]
+    assert scheduler.decoded(Share("first", 5, False))
+    scheduler.take_over("second")
+    assert scheduler.plan() == [Share("first", 1, True), Share("second", 1, True)]
+    scheduler.cached("third", 0)
+    assert scheduler.plan() == [Share("first", 1, True), Share("second", 1, True), Share("third", 3, False)]
 
 
 def test_deadlines_count_for_those_who_wait_too() -> None:

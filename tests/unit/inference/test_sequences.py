@@ -132,6 +132,21 @@ class CacheMachine(RuleBasedStateMachine):
         self.extend(sequence, tokens[: self.busy[sequence][0] - len(self.live[sequence])])
 
     @precondition(lambda self: self.busy)
+    @rule(data=st.data(), most=st.integers(1, 40))
+    def fork(self, data: st.DataObject, most: int) -> None:
+        """Another text goes on from all that stands in one that is being written."""
+        source = data.draw(st.sampled_from(sorted(self.busy)))
+        tokens = self.live[source]
+        if not self.has_place_for(len(tokens) + most):
+            return
+        opening = self.table.fork(source, len(tokens) + most)
+        assert not {*opening.evicted} & (self.busy.keys() | self.pinned) and not opening.source_evicted
+        self.forget({*opening.evicted})
+        assert opening.id not in self.live, "a number was given out twice"
+        assert (opening.source, opening.cached) == (source, len(tokens))
+        self.begin_as(opening, tokens, len(tokens) + most, None)
+
+    @precondition(lambda self: self.busy)
     @rule(data=st.data())
     def close(self, data: st.DataObject) -> None:
         sequence = data.draw(st.sampled_from(sorted(self.busy)))
@@ -144,14 +159,18 @@ class CacheMachine(RuleBasedStateMachine):
 
     def write(self, conversation: str | None, blocks: list[list[int]], most: int) -> None:
         prompt = [token for part in blocks for token in part] or [0]
-        promised = sum(reserve for reserve, _ in self.busy.values())
-        kept = sum(len(self.live[sequence]) for sequence in self.pinned)
-        if len(self.busy) == SLOTS or kept + promised + len(prompt) + most > self.cells:
-            return  # the scheduler would not have admitted it yet
+        if not self.has_place_for(len(prompt) + most):
+            return
         opening = self.open(prompt, conversation, len(prompt) + most)
         self.extend(opening.id, prompt[opening.cached :])
         if conversation is not None:
             self.said[conversation] = blocks
+
+    def has_place_for(self, reserve: int) -> bool:
+        """Whether the scheduler would have admitted it by now."""
+        promised = sum(reserve for reserve, _ in self.busy.values())
+        kept = sum(len(self.live[sequence]) for sequence in self.pinned)
+        return len(self.busy) < SLOTS and kept + promised + reserve <= self.cells
 
     def open(self, prompt: list[int], conversation: str | None, reserve: int) -> Opening:
         own = self.resting(conversation) if conversation else None
@@ -165,11 +184,14 @@ class CacheMachine(RuleBasedStateMachine):
             assert opening.id == own
         self.forget(gone)
         assert opening.id not in self.live or opening.id == own, "a number was given out twice"
+        self.begin_as(opening, prompt, reserve, conversation)
+        return opening
+
+    def begin_as(self, opening: Opening, prompt: list[int], reserve: int, conversation: str | None) -> None:
         self.cache.apply(opening)
         self.live[opening.id] = prompt[: opening.cached]
         self.busy[opening.id] = (reserve, conversation)
         self.conversation_of[opening.id] = conversation
-        return opening
 
     def forget(self, gone: set[int]) -> None:
         for sequence in gone:
@@ -233,6 +255,15 @@ def test_a_prompt_that_is_cached_as_a_whole_still_decodes_its_last_token() -> No
     written(table, list(range(50)), "chat")
     assert table.open(list(range(50)), "chat", 60).cached == 49
     assert table.open(list(range(50)), None, 60).cached == 49
+
+
+def test_a_text_with_the_same_prompt_decodes_nothing_of_it() -> None:
+    table = SequenceTable(4, 1_000)
+    first = table.open(list(range(50)), None, 60)
+    table.extend(first.id, list(range(50)))
+    other = table.fork(first.id, 60)
+    assert (other.source, other.cached, table[other.id].tokens) == (first.id, 50, list(range(50)))
+    assert not table.close(other.id) and table[first.id].tokens == list(range(50))
 
 
 def test_the_least_recently_used_conversation_goes_first() -> None:
