@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import snowballstemmer
@@ -95,7 +95,12 @@ def _words(text: str) -> frozenset[str]:
 
 def _stems(words: Iterable[str]) -> frozenset[str]:
     """What the forms of a word have in common, by Porter's rules for English, which part rain from rainy."""
-    return frozenset(re.sub(r"(?<=...)i$", "", stem) for stem in _stemmer().stemWords(list(words)))
+    return frozenset(_stem(word) for word in words)
+
+
+@lru_cache(maxsize=10_000)  # quotes share most of their words, and the stemmer is slow
+def _stem(word: str) -> str:
+    return re.sub(r"(?<=...)i$", "", _stemmer().stemWord(word))
 
 
 @cache
