@@ -50,6 +50,15 @@ def test_a_conversation_is_measured_turn_by_turn(tmp_path: Path) -> None:
     assert all(turn["decoded_tokens"] < turn["prompt_tokens"] for turn in turns[1:])
 
 
+def test_choices_of_every_size_are_tried_beside_texts_on_different_keywords() -> None:
+    done = run("choice", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    title, head, *rows = done.stdout.splitlines()
+    assert "starter" in title and "ratio" in head
+    assert [row.split()[0] for row in rows] == ["1", "4", "8", "16"] and "1.0 times one" in rows[0]
+    assert "must be 1 or more" in run("choice", "--rounds", "0").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
