@@ -54,6 +54,7 @@ class GenerationRequest:
     grammar: str | None = None  # GBNF, root rule "root"
     likelihood: bool = False  # whether Finished is to say how likely the model found the text
     states: bool = False  # whether it is to tell the text's mean state too
+    whole: bool = False  # whether nobody watches it being written: it is told at its end, and after a crash begun anew
     deadline_s: float | None = None
 
 

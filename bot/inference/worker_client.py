@@ -134,7 +134,8 @@ class WorkerClient:
         self._refuse_early(request)
         first = self._seeded(request)
         assert first.seed is not None
-        calls = [self._begin(replace(first, seed=first.seed + number), number == 0) for number in range(count)]
+        requests = [replace(first, seed=first.seed + number, whole=True) for number in range(count)]
+        calls = [self._begin(request, number == 0) for number, request in enumerate(requests)]
         writing = [asyncio.create_task(self._whole(call), name="writing a candidate") for call in calls]
         try:
             done, left = await asyncio.wait(writing, timeout=within_s, return_when=asyncio.FIRST_EXCEPTION)

@@ -283,7 +283,8 @@ class Worker:
         writing.tokens.append(token)
         text = writing.stream.feed(self._model.piece(token))
         writing.text += text
-        self._channel.send("delta", id=writing.id, text=text, tokens=[token])
+        if not writing.request.whole:
+            self._channel.send("delta", id=writing.id, text=text, tokens=[token])
         if writing.stream.stopped:
             self._finish(writing, FinishReason.STOP)
         elif writing.written >= writing.prompt.max_tokens:
@@ -316,7 +317,7 @@ class Worker:
             "finished",
             id=writing.id,
             reason=reason,
-            text=rest,
+            text=writing.text if writing.request.whole else rest,
             prompt_tokens=len(writing.prompt.tokens),
             cached_tokens=min(writing.cached, len(writing.prompt.tokens)),
             completion_tokens=writing.written,

@@ -290,4 +290,7 @@ async def test_a_killed_worker_costs_no_candidate(start_worker: StartWorker) -> 
     pid = client.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert [one.finished.resumed for one in await choosing] == [1, 1, 1]
+    found = await choosing
+    assert [one.finished.resumed for one in found] == [1, 1, 1]
+    # Nobody had seen them, so they are begun anew and weighed from their first token.
+    assert all(one.text and one.finished.nats and one.finished.drawn >= 60 for one in found)
