@@ -85,6 +85,8 @@ class ChatSettings(_Section):
     history_messages: int = Field(200, ge=0, le=10_000)
     repeat_window: int = Field(20, ge=0, le=1_000)
     attempts: int = Field(3, ge=1, le=20)
+    candidates: int = Field(16, ge=1, le=64)
+    choice_s: float = Field(0.4, ge=0.0, le=60.0)
 
 
 class QuoteSettings(_Section):

@@ -78,10 +78,14 @@ Script = Sequence[Step]
 
 
 def says(
-    *pieces: str, reason: FinishReason = FinishReason.END, elapsed_s: float = 1.0, waits: Sequence[int] = ()
+    *pieces: str,
+    reason: FinishReason = FinishReason.END,
+    elapsed_s: float = 1.0,
+    waits: Sequence[int] = (),
+    nats: float | None = None,
 ) -> list[Step]:
     """A script: wait at those positions, write those pieces, end for that reason."""
-    finished = Finished(reason, 10, 4, len(pieces), 0.1, 0.2, elapsed_s, prompt_sha256="c" * 64, seed=7)
+    finished = Finished(reason, 10, 4, len(pieces), 0.1, 0.2, elapsed_s, prompt_sha256="c" * 64, seed=7, nats=nats)
     return [*(Queued(position, None) for position in waits), *map(TextDelta, pieces), finished]
 
 

@@ -14,12 +14,13 @@ from bot.chat.ports import Judge, TextGenerator
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model with what writes its texts, what chooses among them, and how many fit into the time for a choice."""
+    """A model with what writes its texts, what chooses among its quotes, and how many texts a choice has time for."""
 
     model: Model
     generator: TextGenerator
     judge: Judge | None
-    choice_size: ChoiceSize
+    quote_choice: ChoiceSize
+    reply_choice: ChoiceSize
 
 
 class Serving:

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from bot.chat import prompts
 from bot.chat.canary import Canary
-from bot.chat.choice import ChoiceSize, best_of, unseen
+from bot.chat.choice import ChoiceSize, best_of, likeliest
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
-from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, Queued, TextDelta
+from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, TextDelta
 from bot.chat.messages import (
     Complaint,
     ConversationKey,
@@ -46,16 +46,16 @@ from bot.chat.ports import (
     TextGenerator,
 )
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
-from bot.chat.replies import Reply, ReplyEvent, Retracted, Showing, completing, finished_reply, visible_reply
+from bot.chat.replies import Reply, ReplyEvent, Showing, finished_reply, visible_reply
 from bot.chat.safety import Concern, Finding, concern_in
 from bot.chat.served import Served, Serving
-from bot.errors import DeadlineExceeded, GenerationError, InputError, QuotesmithError, WorkerCrashed
+from bot.chat.writing import Choice, Progress, Wanted, Writer, Written, generated, no_words
+from bot.errors import InputError, QuotesmithError, WorkerCrashed
 from bot.settings import ChatSettings, QuoteSettings
 
 _T = TypeVar("_T")
 _WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
 _TO_COMPARE = 4  # drawn for a comparison, since two may be alike or none at all
-_USUAL_TOKENS = 20  # of a quote; what the time for a choice is reckoned with
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +66,6 @@ class ChatStores:
     conversations: Conversations
     feedback: Feedback
     pool: QuotePool
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A text that may be given, and how it came about."""
-
-    text: str
-    record: GenerationRecord
-    comparison: Comparison | None = None
-
-
-_Progress = Queued | TextDelta | Retracted | _Written
 
 
 class ChatService:
@@ -99,13 +87,13 @@ class ChatService:
         judge: Judge | None = None,
     ) -> None:
         """`fixed_words` is what is said to a message that gives reason for concern; `judge` came with the model."""
-        self._choice_s, self._candidates = quote.choice_s, quote.candidates
+        self._chat = chat
+        self._quote = quote
         self._serving = Serving(self._served(model, generator, judge))
         self._fixed_words = fixed_words
         self._stores = stores
-        self._chat = chat
-        self._quote = quote
         self._deadline_s = deadline_s
+        self._writer = Writer(deadline_s)
         self._parking = False
         self._ahead: asyncio.Task[bool] | None = None  # what is being written for nobody yet
 
@@ -190,7 +178,8 @@ class ChatService:
         self._parking = True
 
     def _served(self, model: Model, generator: TextGenerator, judge: Judge | None) -> Served:
-        return Served(model, generator, judge, ChoiceSize(self._candidates, self._choice_s))
+        sizes = (ChoiceSize(of.candidates, of.choice_s) for of in (self._quote, self._chat))
+        return Served(model, generator, judge, *sizes)
 
     def _checked(self, text: str) -> str:
         text, most = text.strip(), self._chat.max_message_chars
@@ -295,22 +284,22 @@ class ChatService:
         if not wanted:
             return False
         request = self._quote_request(served.model, wanted[0], _WRITER_AHEAD, None, None)
-        writing = self._write_quote(served, request, wanted[0], (), self._quote.candidates)
+        writing = self._writer.best(served, self._wanted_quote(served, request, wanted[0], ()), self._quote.candidates)
         async with aclosing(writing) as events:
             async for event in events:
-                if isinstance(event, _Written):
+                if isinstance(event, Written):
                     tokens = event.record.finished.completion_tokens
                     return await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), model)
         return False
 
-    async def _quoting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
+    async def _quoting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[Progress, None]:
         served, finding = self._serving.to(job.key), concern_in(job.text)
         if finding is not None and finding.concern is not Concern.INSULT:  # a quote on "stupid" may be asked for
             async for event in self._say_fixed(served.model, finding):
                 yield event
             return
         seen: Sequence[str] = ()
-        pooled, candidates = None, 1
+        pooled = None
         if seed is None:  # who names a seed wants that very text, and may want it again
             seen = await self._stores.conversations.recent_replies(
                 job.key, MessageKind.QUOTE, self._quote.repeat_window
@@ -321,18 +310,14 @@ class ChatService:
             yield _pooled(served.model, pooled)
             return
         await self._people_first()
-        if seed is None:
-            in_time = served.generator.candidates_within(self._quote.choice_s, _USUAL_TOKENS)
-            candidates = served.choice_size.next(in_time)
         request = self._quote_request(served.model, job.text, job.key.person, job.style, seed)
-        writing = self._write_quote(served, request, job.text, seen, candidates, self._quote.choice_s)
-        async with aclosing(writing) as events:
+        wanted = self._wanted_quote(served, request, job.text, seen)
+        choice = Choice(self._quote.choice_s, served.quote_choice)
+        async with aclosing(self._writer.in_time(served, wanted, choice)) as events:
             async for event in events:
-                if candidates == 1 and isinstance(event, _Written) and event.record.attempts == 1:
-                    served.choice_size.took(1, 1, event.record.finished.elapsed_s)
                 yield event
 
-    async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[_Progress, None]:
+    async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[Progress, None]:
         served = self._serving.to(job.key)
         if (finding := concern_in(job.text)) is not None:
             async for event in self._say_fixed(served.model, finding):
@@ -344,13 +329,14 @@ class ChatService:
         history = [earlier for earlier in history if earlier.id <= message.id] or [message]
         seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
         request = self._chat_request(served.model, job.key, history, seed)
+        wanted = Wanted(request, seen, self._chat.attempts, visible_reply, finished_reply, likeliest)
         await self._people_first()
-        writing = self._write(served, request, seen, self._chat.attempts, visible_reply, finished_reply)
-        async with aclosing(writing) as events:
+        choice = Choice(self._chat.choice_s, served.reply_choice)
+        async with aclosing(self._writer.in_time(served, wanted, choice)) as events:
             async for event in events:
                 yield event
 
-    async def _comparing(self, job: AcceptedJob) -> AsyncGenerator[_Progress, None]:
+    async def _comparing(self, job: AcceptedJob) -> AsyncGenerator[Progress, None]:
         """Two replies to one request: of two models while one is being tried out, else of one."""
         about, usual = wanted_kind(job.text, self._quote.max_keyword_chars), self._serving.usual
         finding = concern_in(job.text)
@@ -377,13 +363,13 @@ class ChatService:
             if pair := two_of(sides):
                 shown = side_by_side(*(side.text for side in pair))
                 yield TextDelta(shown)
-                record = _generated(usual.model, this_time[0], attempt, written[0][0].finished)
-                yield _Written(shown, record, Comparison(about, *pair))
+                record = generated(usual.model, this_time[0], attempt, written[0][0].finished)
+                yield Written(shown, record, Comparison(about, *pair))
                 return
             left_s -= max(one.finished.elapsed_s for texts in written for one in texts)
             if left_s <= 0:
                 break
-        raise _no_words()
+        raise no_words()
 
     def _to_compare(self, model: Model, job: AcceptedJob, about: MessageKind) -> GenerationRequest:
         """What two replies are drawn for; a message is answered without what was said before."""
@@ -427,112 +413,35 @@ class ChatService:
                 return pooled
         return None
 
-    async def _say_fixed(self, model: Model, finding: Finding) -> AsyncGenerator[_Progress, None]:
+    async def _say_fixed(self, model: Model, finding: Finding) -> AsyncGenerator[Progress, None]:
         """What is said without asking the model."""
         finished = Finished(FinishReason.END, 0, 0, 0, 0.0, 0.0, 0.0)
         record = GenerationRecord(model.name, model.sha256, model.chat_sampling, QuoteSource.RULE, 0, finished)
         text = self._fixed_words(finding)
         yield TextDelta(text)
-        yield _Written(text, record)
+        yield Written(text, record)
 
-    async def _write_quote(
-        self,
-        served: Served,
-        request: GenerationRequest,
-        keyword: str,
-        seen: Sequence[str],
-        candidates: int,
-        choice_s: float | None = None,
-    ) -> AsyncGenerator[_Progress, None]:
-        """The best of some quotes, where there is one that the person did not see lately; else one after another.
-
-        `choice_s` is how long the choice may take where somebody waits for it.
-        """
-        if candidates > 1:
-            judge = served.judge
-            wanted = replace(request, likelihood=True, states=judge is not None and judge.of_readers)
-            written = await served.generator.generate_candidates(wanted, candidates, choice_s)
-            if choice_s is not None:
-                last_s = max(candidate.finished.elapsed_s for candidate in written)
-                served.choice_size.took(candidates, len(written), last_s)
-            quotes = [
-                replace(candidate, text=text)
-                for candidate in written
-                if (text := finished_quote(candidate.text)) is not None
-            ]
-            if fresh := unseen(quotes, seen):
-                chosen = best_of(keyword, fresh, seen, judge)
-                yield TextDelta(chosen.text)
-                yield _Written(chosen.text, _generated(served.model, request, 1, chosen.finished))
-                return
-        writing = self._write(served, request, seen, self._quote.attempts, visible_beginning, _quote_of)
-        async with aclosing(writing) as events:
-            async for event in events:
-                yield event
-
-    async def _write(
-        self,
-        served: Served,
-        request: GenerationRequest,
-        seen: Sequence[str],
-        attempts: int,
-        visible: Callable[[str], str],
-        usable: Callable[[str, FinishReason], str | None],
-    ) -> AsyncGenerator[_Progress, None]:
-        """Ask until a text is usable and no repetition; a repetition is given when nothing else comes in time."""
-        repetition: _Written | None = None
-        left_s = self._deadline_s  # for all attempts together: the person waits for all of them
-        for attempt in range(1, attempts + 1):
-            showing, finished = Showing(seen, visible), None
-            this_time = replace(prompts.next_attempt(request, attempt), deadline_s=left_s)
-            async with aclosing(served.generator.generate(this_time)) as events:
-                async for event in events:
-                    match event:
-                        case TextDelta():
-                            if addition := showing.add(event.text):
-                                yield TextDelta(addition)
-                        case Queued():
-                            yield event
-                        case Finished():
-                            finished = event
-            if finished is None or finished.reason is FinishReason.CANCELLED:
-                raise asyncio.CancelledError
-            text = usable(showing.written, finished.reason)
-            record = _generated(served.model, this_time, attempt, finished)
-            written = _Written(text, record) if text is not None else None
-            if written is not None and not showing.repeats(written.text):
-                for correction in completing(showing.shown, written.text):
-                    yield correction
-                yield written
-                return
-            if showing.shown:
-                yield Retracted()
-            repetition = written or repetition
-            left_s = 0.0 if finished.reason is FinishReason.DEADLINE else left_s - finished.elapsed_s
-            if left_s <= 0:
-                break
-        if repetition is not None:
-            yield TextDelta(repetition.text)
-            yield repetition
-        elif left_s <= 0:
-            raise DeadlineExceeded(
-                f"The reply was not ready within {self._deadline_s:g} seconds; try again.",
-                "deadline",
-                seconds=self._deadline_s,
-            )
-        else:
-            raise _no_words()
+    def _wanted_quote(self, served: Served, request: GenerationRequest, keyword: str, seen: Sequence[str]) -> Wanted:
+        judge = served.judge
+        return Wanted(
+            replace(request, states=judge is not None and judge.of_readers),
+            seen,
+            self._quote.attempts,
+            visible_beginning,
+            _quote_of,
+            lambda quotes: best_of(keyword, quotes, seen, judge),
+        )
 
     async def _on_record(
-        self, job_id: int, writing: AsyncGenerator[_Progress, None]
+        self, job_id: int, writing: AsyncGenerator[Progress, None]
     ) -> AsyncGenerator[ReplyEvent, None]:
         """Pass the events on, and put the job's start and end on record, whatever the end is."""
-        written: _Written | None = None
+        written: Written | None = None
         try:
             await self._stores.jobs.start(job_id)
             async with aclosing(writing) as events:
                 async for event in events:
-                    if isinstance(event, _Written):
+                    if isinstance(event, Written):
                         written = event
                         break
                     yield event
@@ -548,7 +457,7 @@ class ChatService:
         else:
             await self._stores.jobs.end(job_id, *_verdict(error))
 
-    async def _complete(self, job_id: int, written: _Written) -> Reply:
+    async def _complete(self, job_id: int, written: Written) -> Reply:
         try:
             message_id = await self._stores.jobs.complete(job_id, written.text, written.record, written.comparison)
         except QuotesmithError as error:
@@ -566,14 +475,10 @@ class ChatService:
         )
 
 
-def _generated(model: Model, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
-    return GenerationRecord(model.name, model.sha256, request.sampling, QuoteSource.GENERATED, attempts, finished)
-
-
-def _pooled(model: Model, pooled: PooledQuote) -> _Written:
+def _pooled(model: Model, pooled: PooledQuote) -> Written:
     finished = Finished(FinishReason.END, 0, 0, pooled.tokens, 0.0, 0.0, 0.0)
     record = GenerationRecord(model.name, model.sha256, model.quote_sampling, QuoteSource.POOL, 0, finished)
-    return _Written(pooled.text, record)
+    return Written(pooled.text, record)
 
 
 def _usable(candidate: Candidate, kind: MessageKind) -> str | None:
@@ -581,10 +486,6 @@ def _usable(candidate: Candidate, kind: MessageKind) -> str | None:
     if kind is MessageKind.QUOTE:
         return finished_quote(candidate.text)
     return finished_reply(candidate.text, candidate.finished.reason)
-
-
-def _no_words() -> GenerationError:
-    return GenerationError("The model found no fitting words this time; try again or say it another way.", "no-words")
 
 
 def _quote_of(text: str, reason: FinishReason) -> str | None:

@@ -1,7 +1,8 @@
 """The lines that the bot and its worker process exchange: one JSON object a line; knows neither side's logic.
 
-To the worker: `load`, then `submit`, `cancel`. From the worker: `loading`, `ready` or `refused`, then `beat`, `queued`,
-`delta`, `finished`, `failed`. The worker ends when its standard input ends.
+To the worker: `load`, then `submit`, `cancel`, and `several`, which holds lines to be obeyed before the next step. From
+the worker: `loading`, `ready` or `refused`, then `beat`, `queued`, `delta`, `finished`, `failed`. The worker ends when
+its standard input ends.
 """
 
 from __future__ import annotations

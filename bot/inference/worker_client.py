@@ -135,7 +135,9 @@ class WorkerClient:
         first = self._seeded(request)
         assert first.seed is not None
         requests = [replace(first, seed=first.seed + number, whole=True) for number in range(count)]
-        calls = [self._begin(request, number == 0) for number, request in enumerate(requests)]
+        calls = [self._enter(request, number == 0) for number, request in enumerate(requests)]
+        if self._ready.is_set():
+            self._send({"op": "several", "lines": [self._line_of(call) for call in calls]})
         writing = [asyncio.create_task(self._whole(call), name="writing a candidate") for call in calls]
         try:
             done, left = await asyncio.wait(writing, timeout=within_s, return_when=asyncio.FIRST_EXCEPTION)
@@ -166,12 +168,16 @@ class WorkerClient:
                     return Candidate(text, event)
         raise WorkerCrashed("The model worker stopped without an end.")
 
-    def _begin(self, request: GenerationRequest, counts: bool = True) -> _Call:
+    def _begin(self, request: GenerationRequest) -> _Call:
+        call = self._enter(request)
+        if self._ready.is_set():
+            self._send(self._line_of(call))
+        return call
+
+    def _enter(self, request: GenerationRequest, counts: bool = True) -> _Call:
         call = _Call(f"{next(self._numbers)}", request, time.monotonic(), counts=counts)
         self._calls[call.id] = call
         self._no_calls.clear()
-        if self._ready.is_set():
-            self._submit(call)
         return call
 
     async def _events(self, call: _Call) -> AsyncGenerator[GenerationEvent, None]:
@@ -307,7 +313,7 @@ class WorkerClient:
             self.facts = wire.WorkerFacts(**line["facts"])
             self._ready.set()
             for call in self._calls.values():
-                self._submit(call)
+                self._send(self._line_of(call))
         elif op == "refused":
             self._give_up(_error_of(line))
         elif waiting is not None:
@@ -330,9 +336,10 @@ class WorkerClient:
         elif op == "failed":
             self._end(call, _error_of(line))
 
-    def _submit(self, call: _Call) -> None:
+    @staticmethod
+    def _line_of(call: _Call) -> wire.Line:
         age = time.monotonic() - call.submitted
-        self._send(wire.submit_line(call.id, call.request, age_s=age, resume=call.tokens))
+        return wire.submit_line(call.id, call.request, age_s=age, resume=call.tokens)
 
     def _end(self, call: _Call, event: GenerationEvent | QuotesmithError) -> None:
         self._drop(call)

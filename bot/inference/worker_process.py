@@ -54,6 +54,7 @@ class Writing:
     cached: int = 0
     cells: int = 0  # of the cache that it may come to fill
     followers: list[Writing] = field(default_factory=list)  # they have the same prompt and wait until it is decoded
+    followed: bool = False  # it was one of those: its conversation's part of the cache is another one's
     started: float | None = None
     sent_position: int = 0
     text: str = ""
@@ -163,7 +164,10 @@ class Worker:
         }
 
     def _obey(self, line: wire.Line) -> None:
-        if line["op"] == "submit":
+        if line["op"] == "several":
+            for one in line["lines"]:
+                self._obey(one)
+        elif line["op"] == "submit":
             try:
                 self._submit(line)
             except QuotesmithError as error:
@@ -232,7 +236,7 @@ class Worker:
         followers, leader.followers = leader.followers, []
         for writing in followers:
             opening = self._engine.fork(leader.sequence, writing.cells)
-            writing.sequence, writing.cached = opening.id, opening.cached
+            writing.sequence, writing.cached, writing.followed = opening.id, opening.cached, True
             self._scheduler.take_over(writing.id)
         return followers
 
@@ -333,7 +337,7 @@ class Worker:
     def _plan_ahead(self, writing: Writing) -> None:
         """Where the next turn would have to trim the conversation, trim it now, while nobody waits for it."""
         request, conversation = writing.request, writing.request.conversation
-        if conversation is None or not self._engine.can_move:
+        if conversation is None or writing.followed or not self._engine.can_move:
             return
         budget = prompt_budget(request, self._context)
         next_message = budget // 4
@@ -355,11 +359,11 @@ class Worker:
 
 
 def _decodes_prompt_of(other: Writing, writing: Writing) -> bool:
-    """Whether the other text is about to decode the very prompt; a conversation has its own part of the cache."""
+    """Whether the other text is about to decode the very prompt; another conversation has its own part of the cache."""
     if writing.given or other.given or not other.to_decode or _tells_state(writing) != _tells_state(other):
         return False
-    alone = writing.request.conversation is None and other.request.conversation is None
-    return alone and other.prompt.tokens == writing.prompt.tokens
+    same = writing.request.conversation == other.request.conversation
+    return same and other.prompt.tokens == writing.prompt.tokens
 
 
 def _is_weighed(writing: Writing) -> bool:

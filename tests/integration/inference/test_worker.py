@@ -244,6 +244,20 @@ async def test_candidates_have_their_prompt_decoded_once(start_worker: StartWork
     assert {one.text for one in found} == {alone}
 
 
+async def test_replies_to_choose_from_share_their_conversation_and_the_next_turn_goes_on_from_it(
+    start_worker: StartWorker,
+) -> None:
+    client = await start_worker(slots=8)
+    turns = (Turn(Role.USER, "my dog ate my homework, and now I have to write it again"),)
+    request = GenerationRequest(person="a", turns=turns, conversation="c", max_tokens=40, seed=3, likelihood=True)
+    found = await client.generate_candidates(request, 6)
+    assert [one.finished.prompt_tokens - one.finished.cached_tokens for one in found][1:] == [0] * 5
+    chosen = min(found, key=lambda one: one.finished.nats or 0)
+    following = (*turns, Turn(Role.ASSISTANT, chosen.text.strip()), Turn(Role.USER, "yes"))
+    _, end = await written(client, replace(request, turns=following))
+    assert end.cached_tokens >= chosen.finished.prompt_tokens
+
+
 async def test_who_waits_for_the_same_prompt_goes_on_where_its_first_asker_gives_up(start_worker: StartWorker) -> None:
     client = await start_worker(slots=8)
     request = replace(LONG, prompt="There was rain, and there was a fox. " * 60, max_tokens=12)

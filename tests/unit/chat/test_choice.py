@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.chat.choice import ChoiceSize, best_of, names, unseen
+from bot.chat.choice import ChoiceSize, best_of, likeliest, names, unseen
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.chat.ports import Judge
 
@@ -97,6 +97,13 @@ def test_only_what_was_not_seen_is_left() -> None:
 )
 def test_a_text_names_a_keyword_by_any_of_its_forms(keyword: str, text: str, share: float) -> None:
     assert names(keyword, text) == share
+
+
+def test_the_likeliest_reply_is_given_unless_it_says_a_word_again() -> None:
+    soup = choice("Soup is warm. What is in your soup?", 9.0)
+    assert likeliest([choice(SUN, 12.0), soup]).text == soup.text
+    assert likeliest([choice(SUN, 10.0), soup]).text == SUN
+    assert likeliest([choice(SUN, None), choice(RAIN, None)]).text == SUN  # of a server that tells none
 
 
 def test_a_choice_that_takes_too_long_is_made_smaller_until_it_fits() -> None:

@@ -339,6 +339,27 @@ async def test_the_best_of_several_is_given_and_nothing_of_the_others_is_seen() 
     assert bench.store.reply(1001) == SEA
 
 
+async def test_the_likeliest_of_several_replies_is_given_at_once() -> None:
+    bench = Bench(says("Hello?", nats=9.0), says("Hi", " Ann!", nats=4.0), chat=ChatSettings(candidates=2), at_once=16)
+    events = await events_of(bench.service.chat(ANN, "hi"))
+    assert as_seen(events) == "Hi Ann!" and len(events) == 2
+    assert all(request.likelihood and request.conversation for request in bench.generator.requests)
+
+
+async def test_a_reply_that_the_person_saw_is_no_choice() -> None:
+    scripts = says("Hi!"), says("Hi!", nats=2.0), says("Good to see you.", nats=9.0)
+    bench = Bench(*scripts, chat=ChatSettings(candidates=2), at_once=1)
+    await reply_of(bench.service.chat(ANN, "hi"))
+    bench.generator.at_once = 2
+    assert (await reply_of(bench.service.chat(ANN, "hi"))).text == "Good to see you."
+
+
+async def test_a_reply_of_a_model_too_slow_for_a_choice_is_shown_while_it_is_written() -> None:
+    bench = Bench(says("Hi", " Ann!"), at_once=1)
+    events = await events_of(bench.service.chat(ANN, "hi"))
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["Hi", " Ann!"]
+
+
 async def test_the_judge_has_a_say() -> None:
     bench = Bench(says(SUN), says(MOON), quote=QuoteSettings(candidates=2), at_once=16, judge=Favours("moon"))
     assert (await reply_of(bench.service.quote(ANN, "sky"))).text == MOON

@@ -1,0 +1,156 @@
+"""Writes a quote or a reply: the best of several where there is time for a choice, else one until it may be given.
+
+Asks the model through its port; keeps no records and knows no conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from bot.chat import prompts
+from bot.chat.choice import ChoiceSize, unseen
+from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, Queued, TextDelta
+from bot.chat.messages import QuoteSource
+from bot.chat.model import Model
+from bot.chat.ports import Comparison, GenerationRecord
+from bot.chat.replies import Retracted, Showing, completing
+from bot.chat.served import Served
+from bot.errors import DeadlineExceeded, GenerationError
+
+_USUAL_TOKENS = 20  # of a quote, and of a small model's reply; what the time for a choice is reckoned with
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text that may be given, and how it came about."""
+
+    text: str
+    record: GenerationRecord
+    comparison: Comparison | None = None
+
+
+Progress = Queued | TextDelta | Retracted | Written
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A quote or a reply: what is asked of the model, when its text may be given, and which of several is the best."""
+
+    request: GenerationRequest
+    seen: Sequence[str]  # what the person saw lately, which is not given again
+    attempts: int
+    visible: Callable[[str], str]
+    usable: Callable[[str, FinishReason], str | None]
+    best: Callable[[Sequence[Candidate]], Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How long a choice among several texts may take, and how many of them fit into that time."""
+
+    seconds: float
+    size: ChoiceSize
+
+
+class Writer:
+    """Writes what is wanted, within `deadline_s` seconds for all attempts together."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+
+    async def in_time(self, served: Served, wanted: Wanted, choice: Choice) -> AsyncGenerator[Progress, None]:
+        """The best of as many texts as are written in time; one alone, shown as it is written, of a slow model."""
+        candidates = 1
+        if wanted.request.seed is None:
+            in_time = served.generator.candidates_within(choice.seconds, _USUAL_TOKENS)
+            candidates = choice.size.next(in_time)
+        async with aclosing(self.best(served, wanted, candidates, choice)) as events:
+            async for event in events:
+                if candidates == 1 and isinstance(event, Written) and event.record.attempts == 1:
+                    choice.size.took(1, 1, event.record.finished.elapsed_s)
+                yield event
+
+    async def best(
+        self, served: Served, wanted: Wanted, candidates: int, choice: Choice | None = None
+    ) -> AsyncGenerator[Progress, None]:
+        """The best of some texts, where there is one that the person did not see lately; else one after another.
+
+        With `choice` somebody waits for it.
+        """
+        if candidates > 1:
+            request = replace(wanted.request, likelihood=True)
+            seconds = choice.seconds if choice is not None else None
+            written = await served.generator.generate_candidates(request, candidates, seconds)
+            if choice is not None:
+                choice.size.took(candidates, len(written), max(one.finished.elapsed_s for one in written))
+            usable = [
+                replace(candidate, text=text)
+                for candidate in written
+                if (text := wanted.usable(candidate.text, candidate.finished.reason)) is not None
+            ]
+            if fresh := unseen(usable, wanted.seen):
+                chosen = wanted.best(fresh)
+                yield TextDelta(chosen.text)
+                yield Written(chosen.text, generated(served.model, wanted.request, 1, chosen.finished))
+                return
+        async with aclosing(self._one_by_one(served, wanted)) as events:
+            async for event in events:
+                yield event
+
+    async def _one_by_one(self, served: Served, wanted: Wanted) -> AsyncGenerator[Progress, None]:
+        """Ask until a text is usable and no repetition; a repetition is given when nothing else comes in time."""
+        repetition: Written | None = None
+        left_s = self._deadline_s  # for all attempts together: the person waits for all of them
+        for attempt in range(1, wanted.attempts + 1):
+            showing, finished = Showing(wanted.seen, wanted.visible), None
+            this_time = replace(prompts.next_attempt(wanted.request, attempt), deadline_s=left_s)
+            async with aclosing(served.generator.generate(this_time)) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta():
+                            if addition := showing.add(event.text):
+                                yield TextDelta(addition)
+                        case Queued():
+                            yield event
+                        case Finished():
+                            finished = event
+            if finished is None or finished.reason is FinishReason.CANCELLED:
+                raise asyncio.CancelledError
+            text = wanted.usable(showing.written, finished.reason)
+            record = generated(served.model, this_time, attempt, finished)
+            written = Written(text, record) if text is not None else None
+            if written is not None and not showing.repeats(written.text):
+                for correction in completing(showing.shown, written.text):
+                    yield correction
+                yield written
+                return
+            if showing.shown:
+                yield Retracted()
+            repetition = written or repetition
+            left_s = 0.0 if finished.reason is FinishReason.DEADLINE else left_s - finished.elapsed_s
+            if left_s <= 0:
+                break
+        if repetition is not None:
+            yield TextDelta(repetition.text)
+            yield repetition
+        elif left_s <= 0:
+            raise DeadlineExceeded(
+                f"The reply was not ready within {self._deadline_s:g} seconds; try again.",
+                "deadline",
+                seconds=self._deadline_s,
+            )
+        else:
+            raise no_words()
+
+
+def generated(model: Model, request: GenerationRequest, attempts: int, finished: Finished) -> GenerationRecord:
+    """How a text came about that the model wrote, for the records."""
+    return GenerationRecord(model.name, model.sha256, request.sampling, QuoteSource.GENERATED, attempts, finished)
+
+
+def no_words() -> GenerationError:
+    """What a person is told where nothing that the model wrote may be given."""
+    return GenerationError("The model found no fitting words this time; try again or say it another way.", "no-words")
