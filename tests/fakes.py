@@ -134,7 +134,7 @@ class FakeGenerator:
         """See TextGenerator.generate_candidates: a script for each, one after another, to the end of all of them."""
         return [await self._whole(request) for _ in range(count)]
 
-    def candidates_within(self, seconds: float, tokens: int) -> int:
+    def candidates_within(self, seconds: float, tokens: float) -> int:
         """As many as the test said, if any time is given."""
         return self.at_once if seconds > 0 else 1
 

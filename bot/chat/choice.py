@@ -24,6 +24,9 @@ READERS_JUDGED = 1.0  # for each of its log odds that a reader would post it
 COPY = 12.0
 LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
 
+_USUAL_TOKENS = 20.0  # of a quote, and of a small model's reply, before any was written
+_NEWEST = 0.3  # weight of the newest choice in the mean length: a few long replies say that a model writes long ones
+
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SMALL = frozenset(
     ("the", "a", "an", "and", "for", "of", "to", "in", "on", "at", "with", "my", "your")
@@ -31,21 +34,27 @@ _SMALL = frozenset(
 
 
 class ChoiceSize:
-    """How many candidates fit into the time for a choice: learned from what the last choices took."""
+    """How many candidates fit into the time for a choice: learned from what the last choices took.
+
+    `usual_tokens` is the length of such a text lately.
+    """
 
     def __init__(self, most: int, seconds: float) -> None:
         self._size, self._most, self._seconds = most, most, seconds
+        self.usual_tokens = _USUAL_TOKENS
 
     def next(self, at_once: int) -> int:
         """So many, where `at_once` can be written at the same time; at least 1."""
         return max(1, min(self._size, at_once))
 
-    def took(self, begun: int, ended: int, seconds: float) -> None:
+    def took(self, begun: int, ended: int, seconds: float, tokens: float) -> None:
         """So many of those begun, one or more, had ended when the choice was made: fewer next time if too few had.
 
-        They may be made fewer by more than a quarter only where even those that ended were late: how long the rest
-        would have taken does not follow from their number, since sixteen texts at once take little longer than eight.
+        `tokens` is the mean length of those that ended. Only where even they were late are there fewer by more than a
+        quarter: how long the rest would have taken does not follow from their number, since sixteen texts at once take
+        little longer than eight.
         """
+        self.usual_tokens += _NEWEST * (tokens - self.usual_tokens)
         if seconds > self._seconds:
             self._size = max(1, min(begun * 3 // 4, int(ended * self._seconds / seconds)))
         elif ended < begun * 3 / 4:

@@ -51,7 +51,7 @@ class TextGenerator(Protocol):
         """
         ...
 
-    def candidates_within(self, seconds: float, tokens: int) -> int:
+    def candidates_within(self, seconds: float, tokens: float) -> int:
         """How many texts of that length can be written at once in that time, beside what is under way; at least 1."""
         ...
 

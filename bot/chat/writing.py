@@ -20,8 +20,6 @@ from bot.chat.replies import Retracted, Showing, completing
 from bot.chat.served import Served
 from bot.errors import DeadlineExceeded, GenerationError
 
-_USUAL_TOKENS = 20  # of a quote, and of a small model's reply; what the time for a choice is reckoned with
-
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -65,12 +63,13 @@ class Writer:
         """The best of as many texts as are written in time; one alone, shown as it is written, of a slow model."""
         candidates = 1
         if wanted.request.seed is None:
-            in_time = served.generator.candidates_within(choice.seconds, _USUAL_TOKENS)
+            in_time = served.generator.candidates_within(choice.seconds, choice.size.usual_tokens)
             candidates = choice.size.next(in_time)
         async with aclosing(self.best(served, wanted, candidates, choice)) as events:
             async for event in events:
                 if candidates == 1 and isinstance(event, Written) and event.record.attempts == 1:
-                    choice.size.took(1, 1, event.record.finished.elapsed_s)
+                    finished = event.record.finished
+                    choice.size.took(1, 1, finished.elapsed_s, finished.completion_tokens)
                 yield event
 
     async def best(
@@ -85,7 +84,9 @@ class Writer:
             seconds = choice.seconds if choice is not None else None
             written = await served.generator.generate_candidates(request, candidates, seconds)
             if choice is not None:
-                choice.size.took(candidates, len(written), max(one.finished.elapsed_s for one in written))
+                last_s = max(one.finished.elapsed_s for one in written)
+                tokens = sum(one.finished.completion_tokens for one in written) / len(written)
+                choice.size.took(candidates, len(written), last_s, tokens)
             usable = [
                 replace(candidate, text=text)
                 for candidate in written

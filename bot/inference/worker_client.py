@@ -151,7 +151,7 @@ class WorkerClient:
             for call in calls:  # also one that was never begun to be read
                 self._give_up_on(call)
 
-    def candidates_within(self, seconds: float, tokens: int) -> int:
+    def candidates_within(self, seconds: float, tokens: float) -> int:
         """See TextGenerator.candidates_within; by the rate that the worker measured when it loaded the model."""
         if self.facts is None or not self._ready.is_set():
             return 1
