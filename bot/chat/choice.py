@@ -15,12 +15,13 @@ from bot.chat.ports import Judge
 from bot.chat.quotes import same_text_key
 
 # In log odds that a reader would post the quote: near what `python -m benchmarks.choice_weights` fits to readers'
-# marks, which names the first four in this order. The last two are rules, and outweigh whatever the others say.
+# marks, which names the first four in this order. The last three are rules, and outweigh most of what the others say.
 UNLIKELY = 0.17  # for each nat less likely than the likeliest of them; a judge of readers weighs that itself
 NAMES_KEYWORD = 1.0
 SAYS_AGAIN = 1.5  # for each longer word that stands in it once more, in whatever form
 JUDGED = 0.1  # for each of the judge's log odds that a person wrote it
 READERS_JUDGED = 1.0  # for each of its log odds that a reader would post it
+MADE_UP = 3.0  # for each word that the model never learned
 COPY = 12.0
 LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
 
@@ -78,6 +79,7 @@ def best_of(keyword: str, choices: Sequence[Candidate], seen: Sequence[str], jud
             + NAMES_KEYWORD * names(keyword, text)
             - UNLIKELY * ((surprise if surprise is not None else least) - least)
             - SAYS_AGAIN * repeated(text)
+            - MADE_UP * (judge.unknown_words(keyword, text) if judge else 0)
             - COPY * bool(judge and judge.is_copy(text))
             - LIKE_SEEN * _likeness(text, lately)
         )

@@ -77,6 +77,10 @@ class Judge(Protocol):
         """Whether the quote, or a long run of its words, stands in what the model learned from."""
         ...
 
+    def unknown_words(self, keyword: str, quote: str) -> int:
+        """How many of its words the model never learned, and so made up; forms of the keyword's words are none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedJob:

@@ -46,6 +46,7 @@ def load_judge(path: Path, state_size: int) -> Judge:
         ended = Finished(FinishReason.END, 1, 0, 1, 0.0, 0.0, 0.0, nats=1.0, drawn=1, state=state)
         judge.scores("try", [Candidate("One try of every layer.", ended)])
         judge.is_copy("One try of the filter.")
+        judge.unknown_words("try", "One try of the vocabulary.")
     except OSError as error:
         raise ModelInvalid(f"The judge {path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, KeyError, TypeError, ArithmeticError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -59,25 +60,38 @@ def load_judge(path: Path, state_size: int) -> Judge:
 
 
 class _Judge(Judge):
-    """What both kinds have in common: the Bloom filter over what the model learned."""
+    """What both kinds have in common: the Bloom filters over what the model learned."""
 
     state_size: int | None = None  # how many numbers of a state it reads, if it reads any
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
         self._filter = arrays["filter"].astype(np.uint8)
+        self._vocabulary = arrays.get("words", np.zeros(0)).astype(np.uint8)  # empty, or none: nothing is unknown
         self._hashes = int(arrays["hashes"])
 
     def is_copy(self, quote: str) -> bool:
         """See the port; wrong for about one quote in a hundred, as the file holds hashes only."""
         words = _WORD.findall(quote.casefold())
         runs = [words[start : start + RUN_WORDS] for start in range(max(1, len(words) - RUN_WORDS + 1))]
-        return any(self._holds(" ".join(run)) for run in runs)
+        return any(self._holds(self._filter, " ".join(run)) for run in runs)
 
-    def _holds(self, run: str) -> bool:
-        data, bits = run.encode("utf-8", "replace"), len(self._filter) * 8
+    def unknown_words(self, keyword: str, quote: str) -> int:
+        """See the port; one unknown word in fifty is taken for a known one."""
+        if not len(self._vocabulary):
+            return 0
+        asked = tuple(_WORD.findall(keyword.casefold()))
+        words = {word for word in _WORD.findall(quote.casefold()) if not word.startswith(asked) and not word.isdigit()}
+        return sum(not self._knows(word) for word in words)
+
+    def _knows(self, word: str) -> bool:
+        owner = re.sub(r"['’]s$", "", word)
+        return self._holds(self._vocabulary, word) or self._holds(self._vocabulary, owner)
+
+    def _holds(self, held: NDArray[np.uint8], text: str) -> bool:
+        data, bits = text.encode("utf-8", "replace"), len(held) * 8
         first, step = zlib.crc32(data), zlib.adler32(data) | 1
         places = [(first + number * step) % bits for number in range(self._hashes)]
-        return all(self._filter[place >> 3] >> (place & 7) & 1 for place in places)
+        return all(held[place >> 3] >> (place & 7) & 1 for place in places)
 
 
 class JudgeOfWords(_Judge):

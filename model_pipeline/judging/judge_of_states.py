@@ -7,7 +7,7 @@ in them, so that a few thousand marks are enough; the likelihood, which says mos
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from model_pipeline.judging.copy_filter import HASHES
 from model_pipeline.judging.judge_of_words import area_under_curve
 from model_pipeline.recipe import Judge
 
@@ -122,7 +121,7 @@ def reads_states(path: Path) -> bool:
         return False  # the bot says what is wrong with it
 
 
-def save_readers_judge(model: ReadersNetwork, filled: NDArray[np.uint8], path: Path) -> None:
+def save_readers_judge(model: ReadersNetwork, filters: Mapping[str, NDArray[np.generic]], path: Path) -> None:
     """Write the arrays that the bot reads, the first layer in 16 bits."""
     arrays: dict[str, Any] = {
         "format": np.int64(FORMAT),
@@ -132,8 +131,7 @@ def save_readers_judge(model: ReadersNetwork, filled: NDArray[np.uint8], path: P
         "first_bias": model.first.bias.detach().numpy().astype(np.float32),
         "out": model.out.weight.detach().numpy()[0].astype(np.float32),
         "out_bias": np.float32(model.out.bias.item()),
-        "filter": filled,
-        "hashes": np.int64(HASHES),
+        **filters,
     }
     np.savez_compressed(path, **arrays)
 

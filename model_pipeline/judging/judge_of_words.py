@@ -6,7 +6,7 @@ computed in numpy while a person waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, relu
 
-from model_pipeline.judging.copy_filter import HASHES
 from model_pipeline.judging.pieces import buckets_of
 from model_pipeline.recipe import Judge
 
@@ -122,7 +121,7 @@ def area_under_curve(scores: Sequence[float], written: Sequence[bool]) -> float:
     return float((ranks[are_written].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def save_judge(model: JudgeNetwork, filled: NDArray[np.uint8], path: Path) -> None:
+def save_judge(model: JudgeNetwork, filters: Mapping[str, NDArray[np.generic]], path: Path) -> None:
     """Write the arrays that the bot reads: the embedding in 8 bits, the layers in 16."""
     embedding = model.embedding.weight.detach().numpy()[:-1]
     scale = float(np.abs(embedding).max()) / 127 or 1.0
@@ -133,8 +132,7 @@ def save_judge(model: JudgeNetwork, filled: NDArray[np.uint8], path: Path) -> No
         "scale": np.float32(scale),
         "out": model.out.weight.detach().numpy()[0].astype(np.float16),
         "out_bias": np.float32(model.out.bias.item()),
-        "filter": filled,
-        "hashes": np.int64(HASHES),
+        **filters,
     }
     for name, layer in layers.items():
         arrays[name] = layer.weight.detach().numpy().T.astype(np.float16)

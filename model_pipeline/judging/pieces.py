@@ -16,8 +16,13 @@ def buckets_of(text: str, buckets: int) -> list[int]:
     return [zlib.crc32(piece.encode("utf-8", "replace")) % buckets for piece in _PIECE.findall(text.casefold())]
 
 
+def words_of(text: str) -> list[str]:
+    """Its words in lower case, without marks, in their order."""
+    return _WORD.findall(text.casefold())
+
+
 def runs_of(text: str) -> Iterator[str]:
     """Every run of eight words; of a text that is shorter, all of them."""
-    words = _WORD.findall(text.casefold())
+    words = words_of(text)
     for start in range(max(1, len(words) - RUN_WORDS + 1)):
         yield " ".join(words[start : start + RUN_WORDS])

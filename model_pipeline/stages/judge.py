@@ -28,7 +28,6 @@ from model_pipeline.evaluation.answers import QUOTE
 from model_pipeline.evaluation.form import why_not
 from model_pipeline.evaluation.generation import generate_answers, reply_states
 from model_pipeline.gguf.model_folder import JUDGE_FILE, record_judge
-from model_pipeline.judging.copy_filter import copy_filter
 from model_pipeline.judging.judge_of_states import (
     Read,
     good_firsts,
@@ -44,6 +43,7 @@ from model_pipeline.judging.judge_of_words import (
     save_judge,
     train_judge,
 )
+from model_pipeline.judging.learned_filters import learned_filters
 from model_pipeline.learned_texts import learned_texts
 from model_pipeline.recipe import Judge, Method
 from model_pipeline.report import Report
@@ -87,7 +87,7 @@ def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
         parts = np.split(known, ends[:-1])
         read = [Read(part, np.array(good)) for part, (_, _, good) in zip(parts, lists, strict=True)]
         trained = train_on_marks(read[: len(train)], read[len(train) :], settings, report.say)
-    save_readers_judge(trained, copy_filter(learned_texts(run)), folder / JUDGE_FILE)
+    save_readers_judge(trained, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
     apart = told_apart(trained, read[len(train) :])
     first, by_lot = good_firsts(trained, read[len(train) :])
     report.say(
@@ -133,8 +133,7 @@ def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
         trained = train_judge(
             [*written, *train, *_foreign(written, settings.seed)], [*held_out, *test], settings, report.say
         )
-    filled = copy_filter(learned_texts(run))
-    save_judge(trained, filled, folder / JUDGE_FILE)
+    save_judge(trained, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
     foreign = _foreign(held_out, settings.seed, 1.0)
     figures = {
         "written_quotes": len(written),

@@ -9,7 +9,6 @@ import pytest
 
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.models.judge import load_judge
-from model_pipeline.judging.copy_filter import copy_filter
 from model_pipeline.judging.judge_of_states import (
     Read,
     ReadersNetwork,
@@ -19,6 +18,7 @@ from model_pipeline.judging.judge_of_states import (
     told_apart,
     train_on_marks,
 )
+from model_pipeline.judging.learned_filters import learned_filters
 from model_pipeline.recipe import Judge
 
 SETTINGS = Judge(readers_hidden=16, epochs=6, dropout=0.0, readers_learning_rate=1e-2)
@@ -56,7 +56,7 @@ def test_a_keyword_of_good_quotes_only_tells_nothing_apart(trained: ReadersNetwo
 
 
 def test_the_bot_computes_the_same(trained: ReadersNetwork, tmp_path: Path) -> None:
-    save_readers_judge(trained, copy_filter(["A line."]), tmp_path / "judge.npz")
+    save_readers_judge(trained, learned_filters(["A line."]), tmp_path / "judge.npz")
     judge, held_out = load_judge(tmp_path / "judge.npz", STATE), lists(20, 5)
     for each, expected in zip(held_out, log_odds(trained, held_out), strict=True):
         told = [_candidate(*row[:STATE], nats=float(row[-2]), tokens=float(row[-1])) for row in each.known]

@@ -9,7 +9,6 @@ import pytest
 
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.models.judge import load_judge
-from model_pipeline.judging.copy_filter import copy_filter
 from model_pipeline.judging.judge_of_words import (
     Judged,
     JudgeNetwork,
@@ -18,6 +17,7 @@ from model_pipeline.judging.judge_of_words import (
     save_judge,
     train_judge,
 )
+from model_pipeline.judging.learned_filters import learned_filters
 from model_pipeline.recipe import Judge
 
 THINGS = ["rain", "sun", "moon", "tea", "road", "hill", "dog", "cat", "bread", "door", "river", "stone"]
@@ -48,7 +48,7 @@ def test_it_tells_written_quotes_from_others(trained: JudgeNetwork) -> None:
 
 
 def test_the_bot_computes_the_same(trained: JudgeNetwork, tmp_path: Path) -> None:
-    save_judge(trained, copy_filter(["A line."]), tmp_path / "judge.npz")
+    save_judge(trained, learned_filters(["A line."]), tmp_path / "judge.npz")
     bots, held_out = load_judge(tmp_path / "judge.npz", 512), rows(30, 4)
     held_out += [Judged("rain, tea", "Rain " * 100, True), Judged("", "Nothing asked.", False)]
     own = [bots.scores(one.keyword, [Candidate(one.quote, ENDED)])[0] for one in held_out]

@@ -29,6 +29,9 @@ class Knows(Judge):
     def is_copy(self, quote: str) -> bool:
         return quote in self.learned
 
+    def unknown_words(self, keyword: str, quote: str) -> int:
+        return quote.count("glorf")
+
 
 class Read(Knows):
     """A judge that knows what readers would post."""
@@ -97,6 +100,12 @@ def test_only_what_was_not_seen_is_left() -> None:
 )
 def test_a_text_names_a_keyword_by_any_of_its_forms(keyword: str, text: str, share: float) -> None:
     assert names(keyword, text) == share
+
+
+def test_a_quote_with_a_word_that_the_model_made_up_is_no_choice() -> None:
+    made_up = choice("Rain is a glorf for the river.", 8.0)
+    assert best_of("rain", [made_up, choice(RAIN, 20.0)], [], Knows()).text == RAIN
+    assert best_of("rain", [made_up], [], Knows()).text == made_up.text
 
 
 def test_the_likeliest_reply_is_given_unless_it_says_a_word_again() -> None:

@@ -329,6 +329,9 @@ class Favours(Judge):
     def is_copy(self, quote: str) -> bool:
         return False
 
+    def unknown_words(self, keyword: str, quote: str) -> int:
+        return 0
+
 
 async def test_the_best_of_several_is_given_and_nothing_of_the_others_is_seen() -> None:
     bench = Bench(says(SUN), says("no"), says(SEA), quote=QuoteSettings(candidates=3), at_once=16)

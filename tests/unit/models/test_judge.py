@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.errors import ModelInvalid
 from bot.models.judge import JudgeOfStates, JudgeOfWords, load_judge
-from model_pipeline.judging.copy_filter import HASHES, copy_filter
+from model_pipeline.judging.learned_filters import HASHES, LEAST_WORDS, copy_filter, learned_filters
 
 LEARNED = ["Rain fills the river.", "A good kettle whistles before it boils over and wakes the whole house."]
 
@@ -80,6 +80,14 @@ def test_copies_are_known_whatever_their_case_and_marks(tmp_path: Path) -> None:
     assert judge.is_copy("rain fills the RIVER")
     assert judge.is_copy("My kettle whistles before it boils over and wakes the cat.")
     assert not judge.is_copy("The sun dries the road again.")
+
+
+def test_words_that_the_model_made_up_are_told_from_those_it_learned(tmp_path: Path) -> None:
+    texts = [*LEARNED, *(f"word{number}" for number in range(LEAST_WORDS))]
+    judge = load_judge(saved(tmp_path, **learned_filters(texts)), STATE)
+    assert judge.unknown_words("rain", "Rain fills the RIVER, the river's boils and 1984.") == 0
+    assert judge.unknown_words("tobias", "Tobias's rain and Tobiasland fills the sameinencei; smallture!") == 2
+    assert load_judge(saved(tmp_path), STATE).unknown_words("rain", "A smallture.") == 0  # it has no vocabulary
 
 
 @pytest.mark.parametrize(

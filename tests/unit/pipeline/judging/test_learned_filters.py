@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_pipeline.judging.copy_filter import copy_filter, places_of
+from model_pipeline.judging.learned_filters import LEAST_WORDS, copy_filter, places_of, word_filter
 from model_pipeline.judging.pieces import buckets_of, runs_of
 
 WORDS = st.lists(st.sampled_from(["rain", "sun", "moon", "tea", "road", "hill", "dog", "cat"]), min_size=1, max_size=14)
@@ -28,6 +28,11 @@ def test_of_other_runs_about_one_in_fifty_is_taken_for_one() -> None:
         for run in runs_of(text)
     )
     assert taken < 0.05 * len(others)
+
+
+def test_few_words_are_no_vocabulary() -> None:
+    assert not len(word_filter(f"word{number}" for number in range(LEAST_WORDS - 1)))
+    assert len(word_filter(f"word{number}" for number in range(LEAST_WORDS))) == LEAST_WORDS
 
 
 def test_pieces_are_words_and_marks_in_lower_case() -> None:
