@@ -30,6 +30,7 @@ def settings_for(server: DiscordServer, folder: Path, **settings: str) -> dict[s
         "HOME": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
         "QUOTESMITH_INFERENCE__THREADS": "1",
+        "QUOTESMITH_CHAT__CANDIDATES": "1",  # one reply, which grows in its message as a larger model's does
         "DISCORD_TOKEN": server.token,
         "QUOTESMITH_DISCORD__API_BASE": server.api_base,
         "QUOTESMITH_DISCORD__GATEWAY_URL": server.gateway_url,

@@ -33,6 +33,7 @@ def settings_for(server: TelegramServer, folder: Path, **settings: str) -> dict[
         "HOME": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
         "QUOTESMITH_INFERENCE__THREADS": "1",
+        "QUOTESMITH_CHAT__CANDIDATES": "1",  # one reply, which grows in its message as a larger model's does
         "TELEGRAM_TOKEN": server.token,
         "QUOTESMITH_TELEGRAM__BASE_URL": server.base_url,
     }
