@@ -85,7 +85,7 @@ def test_version_2_is_read_and_what_a_file_does_not_say_is_zero_or_empty(tmp_pat
 def test_the_embedded_model_is_read() -> None:
     header = read_header(STARTER)
 
-    assert (header.architecture, header.quantization) == ("llama", "Q5_K_M")
+    assert (header.architecture, header.quantization) == ("llama", "IQ4_NL")
     assert header.expected_bytes == header.size_bytes == STARTER.stat().st_size
     assert min(header.vocabulary, header.context_tokens, header.layers, header.kv_heads) > 0
 
