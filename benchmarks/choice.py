@@ -3,8 +3,8 @@
     python -m benchmarks.choice
     python -m benchmarks.choice --model-folder data/models/starter --model-folder data/models/another
 
-Every number is tried in turn with the others and on the same keywords. Texts on one keyword have their prompt decoded
-once, and so the ratio says what that saves. Times are of the worker, without the choice itself and the database.
+The numbers take turns, each time on the next keywords. Texts on one keyword have their prompt decoded once, and so the
+ratio says what that saves. Times are of the worker, without the choice itself and the database.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def main() -> None:
             alike, different = asyncio.run(try_all(model, arguments.rounds))
         except QuotesmithError as error:
             sys.exit(str(error))
-        show(model, alike, different)
+        show(folder, alike, different)
 
 
 async def try_all(model: Model, rounds: int) -> tuple[dict[int, Trial], dict[int, Trial]]:
@@ -79,11 +79,11 @@ async def try_all(model: Model, rounds: int) -> tuple[dict[int, Trial], dict[int
     settings, judge = Settings(), open_judge(model)
     client = WorkerClient(worker_options(settings, model), client_limits(settings.inference))
     client.start()
-    await client.ready()
     alike: dict[int, Trial] = defaultdict(Trial)
     different: dict[int, Trial] = defaultdict(Trial)
     asked = requests(model, settings, states=judge is not None and judge.of_readers)
     try:
+        await client.ready()
         await client.generate_candidates(next(asked), max(NUMBERS))
         for _ in range(rounds):
             for number in NUMBERS:
@@ -120,10 +120,10 @@ async def ended(client: WorkerClient, request: GenerationRequest) -> Finished:
     return found[0]
 
 
-def show(model: Model, alike: dict[int, Trial], different: dict[int, Trial]) -> None:
+def show(folder: Path, alike: dict[int, Trial], different: dict[int, Trial]) -> None:
     """Print one line for each number of texts."""
     one = alike[NUMBERS[0]].middle_ms
-    print(f"{model.name}, {model.path.name}")
+    print(folder)
     print("texts  on one keyword            tokens/s  on different keywords     ratio")
     for number in NUMBERS:
         same, other = alike[number], different[number]

@@ -37,11 +37,11 @@ _SMALL = frozenset(
 class ChoiceSize:
     """How many candidates fit into the time for a choice: learned from what the last choices took.
 
-    `usual_tokens` is the length of such a text lately.
+    `seconds` is that time, `usual_tokens` the length of such a text lately.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
-        self._size, self._most, self._seconds = most, most, seconds
+        self._size, self._most, self.seconds = most, most, seconds
         self.usual_tokens = _USUAL_TOKENS
 
     def next(self, at_once: int) -> int:
@@ -53,11 +53,13 @@ class ChoiceSize:
 
         `tokens` is the mean length of those that ended. Only where even they were late are there fewer by more than a
         quarter: how long the rest would have taken does not follow from their number, since sixteen texts at once take
-        little longer than eight.
+        little longer than eight. Of one alone where there could be more, because others waited, only the length counts.
         """
         self.usual_tokens += _NEWEST * (tokens - self.usual_tokens)
-        if seconds > self._seconds:
-            self._size = max(1, min(begun * 3 // 4, int(ended * self._seconds / seconds)))
+        if begun == 1 < self._size:
+            return
+        if seconds > self.seconds:
+            self._size = max(1, min(begun * 3 // 4, int(ended * self.seconds / seconds)))
         elif ended < begun * 3 / 4:
             self._size = max(1, begun * 3 // 4)
         elif begun >= self._size:

@@ -49,7 +49,7 @@ from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
 from bot.chat.replies import Reply, ReplyEvent, Showing, finished_reply, visible_reply
 from bot.chat.safety import Concern, Finding, concern_in
 from bot.chat.served import Served, Serving
-from bot.chat.writing import Choice, Progress, Wanted, Writer, Written, generated, no_words
+from bot.chat.writing import Progress, Wanted, Writer, Written, generated, no_words
 from bot.errors import InputError, QuotesmithError, WorkerCrashed
 from bot.settings import ChatSettings, QuoteSettings
 
@@ -178,8 +178,13 @@ class ChatService:
         self._parking = True
 
     def _served(self, model: Model, generator: TextGenerator, judge: Judge | None) -> Served:
-        sizes = (ChoiceSize(of.candidates, of.choice_s) for of in (self._quote, self._chat))
-        return Served(model, generator, judge, *sizes)
+        return Served(
+            model,
+            generator,
+            judge,
+            quote_choice=ChoiceSize(self._quote.candidates, self._quote.choice_s),
+            reply_choice=ChoiceSize(self._chat.candidates, self._chat.choice_s),
+        )
 
     def _checked(self, text: str) -> str:
         text, most = text.strip(), self._chat.max_message_chars
@@ -312,8 +317,7 @@ class ChatService:
         await self._people_first()
         request = self._quote_request(served.model, job.text, job.key.person, job.style, seed)
         wanted = self._wanted_quote(served, request, job.text, seen)
-        choice = Choice(self._quote.choice_s, served.quote_choice)
-        async with aclosing(self._writer.in_time(served, wanted, choice)) as events:
+        async with aclosing(self._writer.in_time(served, wanted, served.quote_choice)) as events:
             async for event in events:
                 yield event
 
@@ -331,8 +335,7 @@ class ChatService:
         request = self._chat_request(served.model, job.key, history, seed)
         wanted = Wanted(request, seen, self._chat.attempts, visible_reply, finished_reply, likeliest)
         await self._people_first()
-        choice = Choice(self._chat.choice_s, served.reply_choice)
-        async with aclosing(self._writer.in_time(served, wanted, choice)) as events:
+        async with aclosing(self._writer.in_time(served, wanted, served.reply_choice)) as events:
             async for event in events:
                 yield event
 

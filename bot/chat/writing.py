@@ -45,48 +45,39 @@ class Wanted:
     best: Callable[[Sequence[Candidate]], Candidate]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """How long a choice among several texts may take, and how many of them fit into that time."""
-
-    seconds: float
-    size: ChoiceSize
-
-
 class Writer:
     """Writes what is wanted, within `deadline_s` seconds for all attempts together."""
 
     def __init__(self, deadline_s: float) -> None:
         self._deadline_s = deadline_s
 
-    async def in_time(self, served: Served, wanted: Wanted, choice: Choice) -> AsyncGenerator[Progress, None]:
+    async def in_time(self, served: Served, wanted: Wanted, size: ChoiceSize) -> AsyncGenerator[Progress, None]:
         """The best of as many texts as are written in time; one alone, shown as it is written, of a slow model."""
         candidates = 1
         if wanted.request.seed is None:
-            in_time = served.generator.candidates_within(choice.seconds, choice.size.usual_tokens)
-            candidates = choice.size.next(in_time)
-        async with aclosing(self.best(served, wanted, candidates, choice)) as events:
+            candidates = size.next(served.generator.candidates_within(size.seconds, size.usual_tokens))
+        async with aclosing(self.best(served, wanted, candidates, size)) as events:
             async for event in events:
                 if candidates == 1 and isinstance(event, Written) and event.record.attempts == 1:
                     finished = event.record.finished
-                    choice.size.took(1, 1, finished.elapsed_s, finished.completion_tokens)
+                    size.took(1, 1, finished.elapsed_s, finished.completion_tokens)
                 yield event
 
     async def best(
-        self, served: Served, wanted: Wanted, candidates: int, choice: Choice | None = None
+        self, served: Served, wanted: Wanted, candidates: int, size: ChoiceSize | None = None
     ) -> AsyncGenerator[Progress, None]:
         """The best of some texts, where there is one that the person did not see lately; else one after another.
 
-        With `choice` somebody waits for it.
+        With `size` somebody waits for it.
         """
         if candidates > 1:
             request = replace(wanted.request, likelihood=True)
-            seconds = choice.seconds if choice is not None else None
+            seconds = size.seconds if size is not None else None
             written = await served.generator.generate_candidates(request, candidates, seconds)
-            if choice is not None:
+            if size is not None:
                 last_s = max(one.finished.elapsed_s for one in written)
                 tokens = sum(one.finished.completion_tokens for one in written) / len(written)
-                choice.size.took(candidates, len(written), last_s, tokens)
+                size.took(candidates, len(written), last_s, tokens)
             usable = [
                 replace(candidate, text=text)
                 for candidate in written

@@ -100,7 +100,7 @@ class SequenceTable:
         return Opening(entry.id, 0, donor.id, donor_common, evicted=evicted, source_evicted=bool(gone))
 
     def fork(self, sequence_id: int, reserve: int) -> Opening:
-        """Give another text with the same prompt a sequence of its own, with `reserve` cells; nothing is left of it."""
+        """Give another text with the same prompt a sequence of its own, with `reserve` cells; it decodes none of it."""
         source = self._table[sequence_id]
         evicted = self._make_room(reserve)
         entry = CachedSequence(self._free.pop(0), list(source.tokens), None, reserve, shared=len(source.tokens))

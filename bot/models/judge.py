@@ -79,9 +79,10 @@ class _Judge(Judge):
         """See the port; one unknown word in fifty is taken for a known one."""
         if not len(self._vocabulary):
             return 0
-        asked = tuple(_WORD.findall(keyword.casefold()))
-        words = {word for word in _WORD.findall(quote.casefold()) if not word.startswith(asked) and not word.isdigit()}
-        return sum(not self._knows(word) for word in words)
+        asked = _WORD.findall(keyword.casefold())
+        forms = tuple(word for word in asked if len(word) > 3)  # "a" begins too many words
+        words = {word for word in _WORD.findall(quote.casefold()) if not word.startswith(forms) and not word.isdigit()}
+        return sum(not self._knows(word) for word in words - set(asked))
 
     def _knows(self, word: str) -> bool:
         owner = re.sub(r"['’]s$", "", word)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from model_pipeline.judging.pieces import runs_of, words_of
 
-BITS_A_RUN = 8  # 2% of other runs are taken for one of them
+BITS_EACH = 8  # 2% of other runs, and of other words, are taken for one of them
 HASHES = 5  # the best number for so many bits
 LEAST_WORDS = 10_000  # fewer different words are no vocabulary: that one is not among them says nothing
 
@@ -38,7 +38,7 @@ def word_filter(texts: Iterable[str]) -> Filter:
 
 
 def _filled(held: Collection[str]) -> Filter:
-    filled = np.zeros(max(1, len(held) * BITS_A_RUN // 8), dtype=np.uint8)
+    filled = np.zeros(max(1, len(held) * BITS_EACH // 8), dtype=np.uint8)
     for each in held:
         for place in places_of(each, len(filled) * 8):
             filled[place >> 3] |= 1 << (place & 7)

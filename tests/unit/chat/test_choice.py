@@ -112,7 +112,7 @@ def test_the_likeliest_reply_is_given_unless_it_says_a_word_again() -> None:
     soup = choice("Soup is warm. What is in your soup?", 9.0)
     assert likeliest([choice(SUN, 12.0), soup]).text == soup.text
     assert likeliest([choice(SUN, 10.0), soup]).text == SUN
-    assert likeliest([choice(SUN, None), choice(RAIN, None)]).text == SUN  # of a server that tells none
+    assert likeliest([choice(SUN, None), choice(RAIN, None)]).text == SUN  # where none is told
 
 
 def test_a_choice_that_takes_too_long_is_made_smaller_until_it_fits() -> None:
@@ -154,6 +154,12 @@ def test_long_replies_leave_room_for_fewer() -> None:
     for _ in range(12):
         size.took(1, 1, 3.0, 80)
     assert size.usual_tokens == pytest.approx(80, abs=1)
+
+
+def test_one_alone_because_others_wait_says_nothing_of_the_next_choice() -> None:
+    size = ChoiceSize(16, 0.4)
+    size.took(1, 1, 3.0, 20)
+    assert size.next(16) == 16
 
 
 def test_without_time_there_is_no_choice() -> None:

@@ -87,6 +87,7 @@ def test_words_that_the_model_made_up_are_told_from_those_it_learned(tmp_path: P
     judge = load_judge(saved(tmp_path, **learned_filters(texts)), STATE)
     assert judge.unknown_words("rain", "Rain fills the RIVER, the river's boils and 1984.") == 0
     assert judge.unknown_words("tobias", "Tobias's rain and Tobiasland fills the sameinencei; smallture!") == 2
+    assert judge.unknown_words("a ox", "An ox sees an astonishmentrament.") > 0
     assert load_judge(saved(tmp_path), STATE).unknown_words("rain", "A smallture.") == 0  # it has no vocabulary
 
 
