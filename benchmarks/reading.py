@@ -34,6 +34,7 @@ from model_pipeline.errors import InputInvalid, PipelineError
 
 KEYWORDS, SEED = 100, 20261126
 MARKS = ("grammatical", "sense", "post")
+TEXTS = ("keyword", "quote", "message", "reply")  # what is marked; lists of replies are filled in elsewhere
 YES = "y"
 BETTER = "better (l, r or =)"
 Quotes = dict[str, str]  # by keyword
@@ -115,7 +116,7 @@ def count(out: Path) -> None:
     marks = _read_table(out / "marks.tsv")
     for name in dict.fromkeys(key["models"]):
         mine = [row for row, model in zip(marks, key["models"], strict=True) if model == name]
-        given = [mark for mark in mine[0] if mark not in ("keyword", "quote")]  # MARKS, or one for all three: good
+        given = [mark for mark in mine[0] if mark not in TEXTS]  # MARKS, or one for all three: good
         shares = {mark: sum(row[mark] == YES for row in mine) for mark in given}
         good = sum(all(row[mark] == YES for mark in given) for row in mine)
         print(f"{name:<20} of {len(mine)}: {good} count; " + ", ".join(f"{n} {mark}" for mark, n in shares.items()))
