@@ -152,7 +152,7 @@ class JudgeOfStates(_Judge):
     def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
         """See the port."""
         rows = np.stack([self._input(candidate.finished) for candidate in candidates])
-        hidden = np.maximum((rows - self._mean) / self._spread @ self._first + self._first_bias, np.float32(0))
+        hidden = np.maximum(_product((rows - self._mean) / self._spread, self._first) + self._first_bias, np.float32(0))
         return [float(value) for value in hidden @ self._out + self._out_bias]
 
     def _input(self, finished: Finished) -> _Array:
@@ -176,5 +176,11 @@ def _convolve(places: _Array, weights: _Array, bias: _Array) -> _Array:
     """ReLU of a convolution of width three; [places, d] and weights [3 * d, h] give [places, h]."""
     padded = np.pad(places, ((1, 1), (0, 0)))
     windows = np.concatenate([padded[:-2], padded[1:-1], padded[2:]], axis=1)
-    hidden: _Array = np.maximum(windows @ weights + bias, np.float32(0))
+    hidden: _Array = np.maximum(_product(windows, weights) + bias, np.float32(0))
     return hidden
+
+
+def _product(rows: _Array, weights: _Array) -> _Array:
+    """The product of two matrices, not by BLAS: its threads spin on after each, on the cores that the worker needs."""
+    product: _Array = np.einsum("rs,sh->rh", rows, weights)
+    return product
