@@ -89,13 +89,23 @@ def best_of(keyword: str, choices: Sequence[Candidate], seen: Sequence[str], jud
     return choices[max(range(len(choices)), key=worth)]
 
 
-def likeliest(replies: Sequence[Candidate]) -> Candidate:
-    """The reply to give: the one that the model finds least surprising as a whole.
+def best_reply(said: str, replies: Sequence[Candidate], judge: Judge | None) -> Candidate:
+    """The reply to give to all that was `said`: what readers would find fitting, where the judge learned that.
 
-    Of eight replies of the embedded model it fits twice as often as one by lot (see DECISIONS.md); that a reply takes
-    up words of the message said nothing.
+    Else the one that the model finds least surprising as a whole: of eight replies of a small model it fits twice as
+    often as one by lot (see DECISIONS.md).
     """
-    return min(replies, key=lambda one: (one.finished.nats or 0.0) + SAYS_AGAIN * repeated(one.text))
+    if judge is not None and judge.of_replies:
+        fits: Sequence[float] = judge.reply_scores(replies)
+    else:
+        fits = [-(one.finished.nats or 0.0) for one in replies]
+
+    def worth(number: int) -> float:
+        text = replies[number].text
+        made_up = judge.unknown_words(said, text) if judge else 0
+        return fits[number] - SAYS_AGAIN * repeated(text) - MADE_UP * made_up
+
+    return replies[max(range(len(replies)), key=worth)]
 
 
 def names(keyword: str, text: str) -> float:

@@ -62,7 +62,7 @@ class TextGenerator(Protocol):
 
 
 class Judge(Protocol):
-    """Says which of a model's quotes are good; comes with the model."""
+    """Says which of a model's quotes and replies are good; comes with the model."""
 
     @property
     def of_readers(self) -> bool:
@@ -73,12 +73,21 @@ class Judge(Protocol):
         """Log odds that a reader would post each, or else that it reads like a written one; more is better."""
         ...
 
+    @property
+    def of_replies(self) -> bool:
+        """Whether it learned readers' marks of replies in chat too."""
+        ...
+
+    def reply_scores(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """Log odds that a reader would find that each fits what was said; of a judge of replies only."""
+        ...
+
     def is_copy(self, quote: str) -> bool:
         """Whether the quote, or a long run of its words, stands in what the model learned from."""
         ...
 
-    def unknown_words(self, keyword: str, quote: str) -> int:
-        """How many of its words the model never learned, and so made up; forms of the keyword's words are none."""
+    def unknown_words(self, asked: str, text: str) -> int:
+        """How many of its words the model never learned, and so made up; forms of what was asked with are none."""
         ...
 
 

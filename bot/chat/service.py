@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from bot.chat import prompts
 from bot.chat.canary import Canary
-from bot.chat.choice import ChoiceSize, best_of, likeliest
+from bot.chat.choice import ChoiceSize, best_of, best_reply
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
 from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, TextDelta
 from bot.chat.messages import (
@@ -333,8 +333,9 @@ class ChatService:
         history = [earlier for earlier in history if earlier.id <= message.id] or [message]
         seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
         request = self._chat_request(served.model, job.key, history, seed)
-        wanted = Wanted(request, seen, self._chat.attempts, visible_reply, finished_reply, likeliest)
+        said = " ".join(earlier.text for earlier in history)
         await self._people_first()
+        wanted = self._wanted_reply(served, request, said, seen)
         async with aclosing(self._writer.in_time(served, wanted, served.reply_choice)) as events:
             async for event in events:
                 yield event
@@ -433,6 +434,17 @@ class ChatService:
             visible_beginning,
             _quote_of,
             lambda quotes: best_of(keyword, quotes, seen, judge),
+        )
+
+    def _wanted_reply(self, served: Served, request: GenerationRequest, said: str, seen: Sequence[str]) -> Wanted:
+        judge = served.judge
+        return Wanted(
+            replace(request, states=judge is not None and judge.of_replies),
+            seen,
+            self._chat.attempts,
+            visible_reply,
+            finished_reply,
+            lambda replies: best_reply(said, replies, judge),
         )
 
     async def _on_record(

@@ -1,8 +1,9 @@
-"""Reads the judge of a model folder and scores quotes with it, in numpy.
+"""Reads the judge of a model folder and scores quotes and replies with it, in numpy.
 
 The file is a `.npz` that the training pipeline writes; its arrays and what they are multiplied with are the contract,
 and a test holds both sides to it. There are two kinds: one that learned to tell written quotes from the model's own, of
-their words alone, and one that learned readers' marks of the model's quotes, of what the model itself knew of them.
+their words alone, and one that learned readers' marks of the model's quotes, and maybe of its replies, of what the
+model itself knew of them.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def load_judge(path: Path, state_size: int) -> Judge:
         state = (0.0,) * (judge.state_size or 0)
         ended = Finished(FinishReason.END, 1, 0, 1, 0.0, 0.0, 0.0, nats=1.0, drawn=1, state=state)
         judge.scores("try", [Candidate("One try of every layer.", ended)])
+        judge.reply_scores([Candidate("One try of every layer.", ended)])
         judge.is_copy("One try of the filter.")
         judge.unknown_words("try", "One try of the vocabulary.")
     except OSError as error:
@@ -63,11 +65,16 @@ class _Judge(Judge):
     """What both kinds have in common: the Bloom filters over what the model learned."""
 
     state_size: int | None = None  # how many numbers of a state it reads, if it reads any
+    of_replies = False
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
         self._filter = arrays["filter"].astype(np.uint8)
         self._vocabulary = arrays.get("words", np.zeros(0)).astype(np.uint8)  # empty, or none: nothing is unknown
         self._hashes = int(arrays["hashes"])
+
+    def reply_scores(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """See the port; nothing is said of replies."""
+        return [0.0] * len(candidates)
 
     def is_copy(self, quote: str) -> bool:
         """See the port; wrong for about one quote in a hundred, as the file holds hashes only."""
@@ -75,14 +82,14 @@ class _Judge(Judge):
         runs = [words[start : start + RUN_WORDS] for start in range(max(1, len(words) - RUN_WORDS + 1))]
         return any(self._holds(self._filter, " ".join(run)) for run in runs)
 
-    def unknown_words(self, keyword: str, quote: str) -> int:
+    def unknown_words(self, asked: str, text: str) -> int:
         """See the port; one unknown word in fifty is taken for a known one."""
         if not len(self._vocabulary):
             return 0
-        asked = _WORD.findall(keyword.casefold())
-        forms = tuple(word for word in asked if len(word) > 3)  # "a" begins too many words
-        words = {word for word in _WORD.findall(quote.casefold()) if not word.startswith(forms) and not word.isdigit()}
-        return sum(not self._knows(word) for word in words - set(asked))
+        said = _WORD.findall(asked.casefold())
+        forms = tuple(word for word in said if len(word) > 3)  # "a" begins too many words
+        words = {word for word in _WORD.findall(text.casefold()) if not word.startswith(forms) and not word.isdigit()}
+        return sum(not self._knows(word) for word in words - set(said))
 
     def _knows(self, word: str) -> bool:
         owner = re.sub(r"['’]s$", "", word)
@@ -133,24 +140,47 @@ class JudgeOfWords(_Judge):
 
 
 class JudgeOfStates(_Judge):
-    """Says whether a reader would post a quote, by what the model itself knew of it.
+    """Says whether a reader would post a quote, or find that a reply fits, by what the model itself knew of it.
 
-    Its input [state + 2] is the mean of the hidden states that the quote's tokens (and its end) were drawn from, the
-    nats of the whole quote and the number of its tokens, each less its `mean` and divided by its `spread`. A dense
-    layer with ReLU and another one give the log odds. What is not known of a quote is taken for the mean.
+    Its file has the arrays of a network for quotes, and may have those of another one for replies, behind `reply_`.
     """
 
     of_readers = True
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
         super().__init__(arrays)
-        self._mean, self._spread = arrays["mean"].astype(np.float32), arrays["spread"].astype(np.float32)
-        self._first, self._first_bias = arrays["first"].astype(np.float32), arrays["first_bias"].astype(np.float32)
-        self._out, self._out_bias = arrays["out"].astype(np.float32), np.float32(arrays["out_bias"])
-        self.state_size = len(self._mean) - len(_MEASURES)
+        self._quotes, self.of_replies = _NetworkOfStates(arrays, ""), f"{REPLY}mean" in arrays
+        self._replies = _NetworkOfStates(arrays, REPLY) if self.of_replies else None
+        self.state_size = self._quotes.state_size
+        if self._replies and self._replies.state_size != self.state_size:
+            raise ValueError("its networks read states of two models")
 
     def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
         """See the port."""
+        return self._quotes.log_odds(candidates)
+
+    def reply_scores(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """See the port."""
+        return self._replies.log_odds(candidates) if self._replies else super().reply_scores(candidates)
+
+
+class _NetworkOfStates:
+    """What readers would say of a text.
+
+    Its input [state + 2] is the mean of the hidden states that the text's tokens (and its end) were drawn from, the
+    nats of the whole text and the number of its tokens, each less its `mean` and divided by its `spread`. A dense
+    layer with ReLU and another one give the log odds. What is not known of a text is taken for the mean.
+    """
+
+    def __init__(self, arrays: dict[str, NDArray[np.generic]], prefix: str) -> None:
+        names = ("mean", "spread", "first", "first_bias", "out", "out_bias")
+        own = {name: arrays[prefix + name].astype(np.float32) for name in names}
+        self._mean, self._spread = own["mean"], own["spread"]
+        self._first, self._first_bias, self._out, self._out_bias = (own[name] for name in names[2:])
+        self.state_size = len(self._mean) - len(_MEASURES)
+
+    def log_odds(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """Of each text, that a reader would say yes to it."""
         rows = np.stack([self._input(candidate.finished) for candidate in candidates])
         hidden = np.maximum(_product((rows - self._mean) / self._spread, self._first) + self._first_bias, np.float32(0))
         return [float(value) for value in hidden @ self._out + self._out_bias]
@@ -164,6 +194,7 @@ class JudgeOfStates(_Judge):
         return row
 
 
+REPLY = "reply_"  # before the names of the arrays that are about replies
 _MEASURES = ("nats", "tokens")
 _KINDS: dict[int, type[_Judge]] = {OF_WORDS: JudgeOfWords, OF_STATES: JudgeOfStates}
 

@@ -21,6 +21,7 @@ PAIRS_A_GOOD_QUOTE = (
     2  # with bad ones on the same keyword, drawn by lot: a keyword of many good ones is not all there is
 )
 SOURCE = "mark"
+_NONE = object()
 MarkedList = tuple[str, list[str], list[bool]]
 
 
@@ -111,10 +112,10 @@ def _why_not(line: Mapping[str, Any]) -> str:
         or not all(isinstance(one, str) and one.strip() for one in quotes)
     ):
         return "quotes is not a list of two texts or more"
-    if not isinstance(good, list):
-        return "good is not a list of places"
-    if wrong := [place for place in (*good, line.get("best"), line.get("worst")) if not _is_place(place, len(quotes))]:
-        return f"{wrong[0]!r} is no place in a list of {len(quotes)} quotes, counted from 0"
+    if reason := why_no_places("good", good, len(quotes), "quotes"):
+        return reason
+    if reason := why_no_places("best and worst", [line.get("best"), line.get("worst")], len(quotes), "quotes"):
+        return reason
     if line["best"] == line["worst"]:
         return "best and worst are the same quote"
     return _why_no_mends(line.get("mends", []), set(good), len(quotes))
@@ -127,6 +128,14 @@ def _why_no_mends(mends: object, good: set[int], count: int) -> str:
         return "mends is not a list of pairs of places"
     wrong = next((pair for pair in mends if pair[0] not in good or pair[1] in good), None)
     return f"the mend {wrong} is not of a good quote and one that is not" if wrong else ""
+
+
+def why_no_places(name: str, places: object, count: int, texts: str) -> str:
+    """What is wrong with places in a list of `count` texts, or nothing."""
+    if not isinstance(places, list):
+        return f"{name} is not a list of places"
+    wrong = next((place for place in places if not _is_place(place, count)), _NONE)
+    return "" if wrong is _NONE else f"{wrong!r} is no place in a list of {count} {texts}, counted from 0"
 
 
 def _is_place(place: object, count: int) -> bool:

@@ -1,6 +1,7 @@
-"""The judge that learns readers' marks: a small network over what the model knew of a quote; trains and writes it.
+"""The judge that learns readers' marks: a small network over what the model knew of a text; trains and writes it.
 
-Its input is the mean of the hidden states that the quote's tokens were drawn from. What a model learned of words stands
+There is one for quotes, and there may be one for replies. Its input is the mean of the hidden states that the text's
+tokens were drawn from. What a model learned of words stands
 in them, so that a few thousand marks are enough; the likelihood, which says most, is one of its inputs.
 """
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from bot.models.judge import REPLY
 from model_pipeline.judging.judge_of_words import area_under_curve
 from model_pipeline.recipe import Judge
 
@@ -30,8 +32,8 @@ Floats = NDArray[np.float32]
 class Read:
     """Some quotes of the model on one keyword: what it knew of each [quotes, state + 2], and which are good [quotes].
 
-    The columns of `known` are the mean hidden state, the nats of the whole quote and the number of its tokens, both
-    with its end.
+    Or some replies to one message. The columns of `known` are the mean hidden state, the nats of the whole text and the
+    number of its tokens, both with its end.
     """
 
     known: Floats
@@ -39,7 +41,7 @@ class Read:
 
 
 class ReadersNetwork(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Log odds that a reader would post a quote; see `bot.models.judge.JudgeOfStates` for the same in numpy."""
+    """Log odds that a reader would say yes to a text; `bot.models.judge.JudgeOfStates` has the same in numpy."""
 
     def __init__(self, mean: Floats, spread: Floats, settings: Judge) -> None:
         super().__init__()
@@ -121,19 +123,28 @@ def reads_states(path: Path) -> bool:
         return False  # the bot says what is wrong with it
 
 
-def save_readers_judge(model: ReadersNetwork, filters: Mapping[str, NDArray[np.generic]], path: Path) -> None:
-    """Write the arrays that the bot reads, the first layer in 16 bits."""
-    arrays: dict[str, Any] = {
-        "format": np.int64(FORMAT),
+def save_readers_judge(
+    of_quotes: ReadersNetwork,
+    of_replies: ReadersNetwork | None,
+    filters: Mapping[str, NDArray[np.generic]],
+    path: Path,
+) -> None:
+    """Write the arrays that the bot reads, the first layers in 16 bits."""
+    arrays = _arrays(of_quotes)
+    if of_replies:
+        arrays |= {f"{REPLY}{name}": array for name, array in _arrays(of_replies).items()}
+    np.savez_compressed(path, format=np.int64(FORMAT), **arrays, **filters)
+
+
+def _arrays(model: ReadersNetwork) -> dict[str, Any]:
+    return {
         "mean": model.mean.numpy().astype(np.float32),
         "spread": model.spread.numpy().astype(np.float32),
         "first": model.first.weight.detach().numpy().T.astype(np.float16),
         "first_bias": model.first.bias.detach().numpy().astype(np.float32),
         "out": model.out.weight.detach().numpy()[0].astype(np.float32),
         "out_bias": np.float32(model.out.bias.item()),
-        **filters,
     }
-    np.savez_compressed(path, **arrays)
 
 
 def _loss(model: ReadersNetwork, lists: Sequence[Read]) -> torch.Tensor:

@@ -1,6 +1,6 @@
-"""The stage judge: a small network learns what to choose among the model's quotes.
+"""The stage judge: a small network learns what to choose among the model's quotes, and maybe among its replies.
 
-With readers' marks, it learns them by what the merged model knows of each quote; else the merged model writes quotes,
+With readers' marks, it learns them by what the merged model knows of each text; else the merged model writes quotes,
 and it learns to tell them from the written ones. Leaves judge.npz, which also goes into the model folder, and
 quotes.jsonl, what the model wrote, where it wrote.
 """
@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_pipeline.data.items import Item
+from model_pipeline.data.items import Item, Message
 from model_pipeline.data.json_lines import write_json_lines
-from model_pipeline.data.marked import MarkedList, read_marked
+from model_pipeline.data.marked import read_marked
+from model_pipeline.data.marked_replies import read_marked_replies
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row, make_rows, reply_of
 from model_pipeline.data.sources import find_path
@@ -30,6 +31,7 @@ from model_pipeline.evaluation.generation import generate_answers, reply_states
 from model_pipeline.gguf.model_folder import JUDGE_FILE, record_judge
 from model_pipeline.judging.judge_of_states import (
     Read,
+    ReadersNetwork,
     good_firsts,
     save_readers_judge,
     told_apart,
@@ -57,6 +59,9 @@ MOST_TOKENS = 40  # of a quote
 FOREIGN_SHARE = 0.25  # of the written quotes, shown again with a keyword that they were not written on, as bad ones
 LEAST_QUOTES = 20
 
+_RowList = tuple[list[Row], list[bool]]  # several texts on one keyword or message, and which are good
+_Lists = tuple[list[_RowList], list[_RowList]]  # for training, and held out
+
 
 def judge(run: Run, report: Report) -> None:
     """Train, and put the judge into the model folder. Raises `InputInvalid` or `TrainingFailed`."""
@@ -70,49 +75,90 @@ def judge(run: Run, report: Report) -> None:
 
 def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
     settings = _settings(run)
+    lists = _quote_lists(run), _reply_lists(run)  # both are read before hours go into either
+    with told_in_a_sentence(folder):
+        of_quotes, figures = _learned(run, lists[0], "quote", "keyword", report)
+        of_replies = None
+        if settings.reply_marks:
+            of_replies, about_replies = _learned(run, lists[1], "reply", "message", report)
+            figures |= {f"replies_{name}": value for name, value in about_replies.items()}
+    save_readers_judge(of_quotes, of_replies, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
+    return figures
+
+
+def _quote_lists(run: Run) -> _Lists:
+    settings = _settings(run)
     files = [read_marked(find_path(path)) for path in settings.marks]
-    train, held_out = ([each for file in files for each in file.lists(split)] for split in ("train", "validation"))
+    train, held_out = (
+        [
+            ([_row(run, keyword, quote) for quote in quotes], good)
+            for file in files
+            for keyword, quotes, good in file.lists(split)
+        ]
+        for split in ("train", "validation")
+    )
+    return _enough(train, held_out, settings, "keyword")
+
+
+def _reply_lists(run: Run) -> _Lists:
+    settings = _settings(run)
+    marked = [each for path in settings.reply_marks for each in read_marked_replies(find_path(path))]
+    train, held_out = (
+        [
+            ([_reply_row(run, said) for said in each.conversations], list(each.good))
+            for each in marked
+            if each.split == split
+        ]
+        for split in ("train", "validation")
+    )
+    return _enough(train, held_out, settings, "message") if settings.reply_marks else ([], [])
+
+
+def _enough(train: list[_RowList], held_out: list[_RowList], settings: Judge, about: str) -> _Lists:
+    """As many lists as the recipe says. Raises `InputInvalid` where there are too few."""
     if most := settings.most_keywords:
         train = _drawn(train, most, settings.seed)
         held_out = _drawn(held_out, max(LEAST_QUOTES, most // 10), settings.seed)
     if min(len(train), len(held_out)) < LEAST_QUOTES:
         raise InputInvalid(
-            f"A judge needs marks on {LEAST_QUOTES} keywords for training and for validation; there are "
-            f"{len(train)} and {len(held_out)}."
+            f"A judge needs marks on {LEAST_QUOTES} {about}s for training and for validation; there are {len(train)} "
+            f"and {len(held_out)}."
         )
-    with told_in_a_sentence(folder):
-        lists = [*train, *held_out]
-        known = _known(run, [(keyword, quote) for keyword, quotes, _ in lists for quote in quotes], report)
-        ends = np.cumsum([len(quotes) for _, quotes, _ in lists])
-        parts = np.split(known, ends[:-1])
-        read = [Read(part, np.array(good)) for part, (_, _, good) in zip(parts, lists, strict=True)]
-        trained = train_on_marks(read[: len(train)], read[len(train) :], settings, report.say)
-    save_readers_judge(trained, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
+    return train, held_out
+
+
+def _drawn(lists: list[_RowList], most: int, seed: int) -> list[_RowList]:
+    return Random(seed).sample(lists, most) if len(lists) > most else lists
+
+
+def _learned(run: Run, lists: _Lists, text: str, about: str, report: Report) -> tuple[ReadersNetwork, dict[str, float]]:
+    """A network that learned the marks of texts, `text` by name, on one `about`, and what it makes of held-out ones."""
+    settings, (train, held_out) = _settings(run), lists
+    every = [*train, *held_out]
+    known = _known(run, [row for rows, _ in every for row in rows], report)
+    parts = np.split(known, np.cumsum([len(rows) for rows, _ in every])[:-1])
+    read = [Read(part, np.array(good)) for part, (_, good) in zip(parts, every, strict=True)]
+    trained = train_on_marks(read[: len(train)], read[len(train) :], settings, report.say)
     apart = told_apart(trained, read[len(train) :])
     first, by_lot = good_firsts(trained, read[len(train) :])
     report.say(
-        f"Of held-out marks, the quote that the judge puts first is good on {first:.1%} of the keywords, one drawn by "
-        f"lot on {by_lot:.1%}; it tells {apart:.1%} of the pairs on one keyword apart."
+        f"Of held-out marks, the {text} that the judge puts first is good on {first:.1%} of the {about}s, one drawn by "
+        f"lot on {by_lot:.1%}; it tells {apart:.1%} of the pairs on one {about} apart."
     )
-    return {
-        "marked_keywords": len(train),
-        "held_out_keywords": len(held_out),
+    return trained, {
+        f"marked_{about}s": len(train),
+        f"held_out_{about}s": len(held_out),
         "told_apart": apart,
         "first_is_good": first,
         "good_by_lot": by_lot,
     }
 
 
-def _drawn(lists: list[MarkedList], most: int, seed: int) -> list[MarkedList]:
-    return Random(seed).sample(lists, most) if len(lists) > most else lists
-
-
-def _known(run: Run, quotes: Sequence[tuple[str, str]], report: Report) -> NDArray[np.float32]:
-    """What the merged model knows of each quote on its keyword, asked as it is served."""
+def _known(run: Run, rows: Sequence[Row], report: Report) -> NDArray[np.float32]:
+    """What the merged model knows of the reply of each row, asked as it is served."""
     model, tokenizer = _merged(run)
-    asked = [_row(run, keyword, quote) for keyword, quote in quotes]
-    with report.progress("Reading marked quotes", len(asked)) as advance:
-        encoded = encode(asked, tokenizer)
+    with report.progress("Reading marked texts", len(rows)) as advance:
+        encoded = encode(rows, tokenizer)
         return reply_states(model, encoded, _settings(run).batch_size, tokenizer.pad_token_id, advance)
 
 
@@ -207,6 +253,12 @@ def _merged(run: Run) -> tuple[Any, Any]:
 def _row(run: Run, keyword: str, quote: str = "Nothing yet.") -> Row:
     """A row that asks for a quote as the training rows do; its reply is not used where only an answer is wanted."""
     item = Item("quote", "", "", keyword=keyword, quote=quote)
+    return make_rows([item], run.recipe.data, run.recipe.served.quote_prompt)[0]
+
+
+def _reply_row(run: Run, conversation: Sequence[Message]) -> Row:
+    """A row that ends with the reply, as the training rows do."""
+    item = Item("chat", "", "", messages=tuple(conversation), last_reply_only=True)
     return make_rows([item], run.recipe.data, run.recipe.served.quote_prompt)[0]
 
 

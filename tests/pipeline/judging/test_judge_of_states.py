@@ -56,11 +56,22 @@ def test_a_keyword_of_good_quotes_only_tells_nothing_apart(trained: ReadersNetwo
 
 
 def test_the_bot_computes_the_same(trained: ReadersNetwork, tmp_path: Path) -> None:
-    save_readers_judge(trained, learned_filters(["A line."]), tmp_path / "judge.npz")
+    save_readers_judge(trained, None, learned_filters(["A line."]), tmp_path / "judge.npz")
     judge, held_out = load_judge(tmp_path / "judge.npz", STATE), lists(20, 5)
     for each, expected in zip(held_out, log_odds(trained, held_out), strict=True):
         told = [_candidate(*row[:STATE], nats=float(row[-2]), tokens=float(row[-1])) for row in each.known]
         assert judge.scores("rain", told) == pytest.approx(list(expected), abs=0.05)
+
+
+def test_a_judge_of_replies_too_is_two_networks(trained: ReadersNetwork, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"seed": 1})
+    of_replies = train_on_marks(lists(100, 6), lists(60, 7), settings, lambda text: None)
+    save_readers_judge(trained, of_replies, learned_filters(["A line."]), tmp_path / "judge.npz")
+    judge, (one,) = load_judge(tmp_path / "judge.npz", STATE), lists(1, 8)
+    told = [_candidate(*row[:STATE], nats=float(row[-2]), tokens=float(row[-1])) for row in one.known]
+    assert judge.scores("rain", told) == pytest.approx(list(log_odds(trained, [one])[0]), abs=0.05)
+    assert judge.of_replies
+    assert judge.reply_scores(told) == pytest.approx(list(log_odds(of_replies, [one])[0]), abs=0.05)
 
 
 def _candidate(*state: float, nats: float, tokens: float) -> Candidate:

@@ -35,6 +35,16 @@ def marks(path: Path, keywords: int) -> str:
     return str(path)
 
 
+def reply_marks(path: Path, messages: int) -> str:
+    """Readers who like short replies."""
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(messages):
+            replies = [f"The sea {'and the sea ' * times}waits {number}." for times in (4, 0, 5)]
+            said = [{"role": "user", "content": f"the sea took {number} hats"}]
+            file.write(json.dumps({"messages": said, "replies": replies, "good": [1]}) + "\n")
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def merged(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that is merged, with a model folder to put a judge into."""
@@ -46,8 +56,10 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def judged(run: Run, *files: str) -> tuple[Run, str]:
-    settings = Judge(marks=files, readers_hidden=16, epochs=4, readers_learning_rate=1e-2, dropout=0.0)
+def judged(run: Run, *files: str, replies: tuple[str, ...] = ()) -> tuple[Run, str]:
+    settings = Judge(
+        marks=files, reply_marks=replies, readers_hidden=16, epochs=4, readers_learning_rate=1e-2, dropout=0.0
+    )
     told, asked = io.StringIO(), Run(run.folder, run.recipe.model_copy(update={"judge": settings}))
     judge(asked, Report(Console(file=told, width=300)))
     return asked, told.getvalue()
@@ -62,6 +74,17 @@ def test_what_readers_would_post_comes_first(merged: Run, tmp_path: Path) -> Non
     section = json.loads((run.model_folder / "manifest.json").read_text())["judge"]
     found = load_judge(run.model_folder / section["file"], _width(run))
     assert found.of_readers and found.is_copy("The sea keeps no diary.")
+    assert not found.of_replies
+
+
+def test_replies_that_fit_come_first_too(merged: Run, tmp_path: Path) -> None:
+    quotes, replies = marks(tmp_path / "marks.jsonl", 600), reply_marks(tmp_path / "replies.jsonl", 400)
+    run, told = judged(merged, quotes, replies=(replies,))
+    figures = run.figures(Stage.JUDGE)
+    assert figures["replies_first_is_good"] == 1.0 and figures["first_is_good"] == 1.0
+    assert figures["replies_marked_messages"] + figures["replies_held_out_messages"] == 400
+    assert "the reply that the judge puts first is good on 100.0% of the messages, one drawn by lot on 33.3%" in told
+    assert load_judge(run.of(Stage.JUDGE) / "judge.npz", _width(run)).of_replies
 
 
 def test_what_preferences_taught_is_a_copy_too(merged: Run, tmp_path: Path) -> None:
@@ -87,3 +110,8 @@ def test_few_marks_and_no_marks_are_told(merged: Run, tmp_path: Path) -> None:
         judged(merged, marks(tmp_path / "marks.jsonl", 60))
     with pytest.raises(InputInvalid, match=r"There is no file or folder nothing\.jsonl"):
         judged(merged, "nothing.jsonl")
+    enough, few = marks(tmp_path / "enough.jsonl", 600), reply_marks(tmp_path / "replies.jsonl", 60)
+    with pytest.raises(InputInvalid, match=r"needs marks on 20 messages for training and for validation"):
+        judged(merged, enough, replies=(few,))
+    with pytest.raises(ValueError, match="reply_marks needs marks of quotes too"):
+        Judge(reply_marks=(few,))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.chat.choice import ChoiceSize, best_of, likeliest, names, unseen
+from bot.chat.choice import ChoiceSize, best_of, best_reply, names, unseen
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.chat.ports import Judge
 
@@ -18,7 +18,7 @@ def choice(text: str, nats: float | None = 10.0) -> Candidate:
 class Knows(Judge):
     """A judge without a taste that has learned some texts by heart."""
 
-    of_readers = False
+    of_readers = of_replies = False
 
     def __init__(self, *learned: str) -> None:
         self.learned = learned
@@ -29,14 +29,17 @@ class Knows(Judge):
     def is_copy(self, quote: str) -> bool:
         return quote in self.learned
 
-    def unknown_words(self, keyword: str, quote: str) -> int:
-        return quote.count("glorf")
+    def reply_scores(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return [0.0] * len(candidates)
+
+    def unknown_words(self, asked: str, text: str) -> int:
+        return text.count("glorf")
 
 
 class Read(Knows):
-    """A judge that knows what readers would post."""
+    """A judge that knows what readers would post, and which reply they would find fitting."""
 
-    of_readers = True
+    of_readers = of_replies = True
 
     def __init__(self, posted: str) -> None:
         super().__init__()
@@ -44,6 +47,9 @@ class Read(Knows):
 
     def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
         return [2.0 * (candidate.text == self.posted) for candidate in candidates]
+
+    def reply_scores(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return self.scores("", candidates)
 
 
 RAIN, SUN, RAINY = "Rain fills the river.", "The sun dries the road.", "A rainy day is for soup."
@@ -110,9 +116,19 @@ def test_a_quote_with_a_word_that_the_model_made_up_is_no_choice() -> None:
 
 def test_the_likeliest_reply_is_given_unless_it_says_a_word_again() -> None:
     soup = choice("Soup is warm. What is in your soup?", 9.0)
-    assert likeliest([choice(SUN, 12.0), soup]).text == soup.text
-    assert likeliest([choice(SUN, 10.0), soup]).text == SUN
-    assert likeliest([choice(SUN, None), choice(RAIN, None)]).text == SUN  # where none is told
+    for judge in (None, Knows()):  # which says nothing of replies
+        assert best_reply("soup!", [choice(SUN, 12.0), soup], judge).text == soup.text
+        assert best_reply("soup!", [choice(SUN, 10.0), soup], judge).text == SUN
+        assert best_reply("soup!", [choice(SUN, None), choice(RAIN, None)], judge).text == SUN  # where none is told
+
+
+def test_the_reply_that_readers_find_fitting_is_given_however_unlikely() -> None:
+    assert best_reply("hi", [choice(SUN, 8.0), choice(RAIN, 30.0)], Read(RAIN)).text == RAIN
+
+
+def test_a_reply_with_a_word_that_the_model_made_up_gives_way() -> None:
+    assert best_reply("hi", [choice("What a glorf!", 8.0), choice(SUN, 9.0)], Knows()).text == SUN
+    assert best_reply("hi", [choice("What a glorf!"), choice(SUN)], Read("What a glorf!")).text == SUN
 
 
 def test_a_choice_that_takes_too_long_is_made_smaller_until_it_fits() -> None:

@@ -318,7 +318,7 @@ async def test_a_failure_to_write_ahead_is_told_and_pools_nothing() -> None:
 class Favours(Judge):
     """A judge that prefers texts with a word."""
 
-    of_readers = False
+    of_readers = of_replies = False
 
     def __init__(self, word: str) -> None:
         self.word = word
@@ -326,10 +326,13 @@ class Favours(Judge):
     def scores(self, keyword: str, candidates: Sequence[Candidate]) -> Sequence[float]:
         return [5.0 * (self.word in candidate.text) for candidate in candidates]
 
+    def reply_scores(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return self.scores("", candidates)
+
     def is_copy(self, quote: str) -> bool:
         return False
 
-    def unknown_words(self, keyword: str, quote: str) -> int:
+    def unknown_words(self, asked: str, text: str) -> int:
         return 0
 
 
@@ -375,6 +378,16 @@ async def test_only_a_judge_that_reads_states_is_told_them(of_readers: bool) -> 
     bench = Bench(says(SUN), says(MOON), quote=QuoteSettings(candidates=2), at_once=16, judge=judge)
     assert (await reply_of(bench.service.quote(ANN, "sky"))).text == MOON
     assert {request.states for request in bench.generator.requests} == {of_readers}
+
+
+@pytest.mark.parametrize("of_replies", [True, False])
+async def test_a_judge_of_replies_chooses_them_by_states(of_replies: bool) -> None:
+    judge = Favours("Ann")
+    judge.of_replies = of_replies
+    scripts = says("Hello?", nats=4.0), says("Hi Ann!", nats=9.0)
+    bench = Bench(*scripts, chat=ChatSettings(candidates=2), at_once=16, judge=judge)
+    assert (await reply_of(bench.service.chat(ANN, "hi"))).text == ("Hi Ann!" if of_replies else "Hello?")
+    assert {request.states for request in bench.generator.requests} == {of_replies}
 
 
 async def test_the_next_model_brings_its_own_judge() -> None:

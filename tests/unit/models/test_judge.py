@@ -57,6 +57,13 @@ def of_states(size: int = STATE, hidden: int = 5) -> dict[str, Any]:
     }
 
 
+def of_replies_too(size: int = STATE) -> dict[str, Any]:
+    """A judge of states with another network for replies."""
+    other = of_states(size) | {"out_bias": np.float32(-3.0)}
+    names = ("mean", "spread", "first", "first_bias", "out", "out_bias")
+    return of_states() | {f"reply_{name}": other[name] for name in names}
+
+
 def saved(folder: Path, kind: dict[str, Any] | None = None, /, **changes: Any) -> Path:
     path, kept = folder / "judge.npz", (kind or arrays()) | changes
     np.savez_compressed(path, **{name: value for name, value in kept.items() if value is not None})
@@ -153,3 +160,16 @@ def test_any_text_gets_a_number(keyword: str, quote: str) -> None:
     judge = JudgeOfWords(arrays())
     assert all(np.isfinite(judge.scores(keyword, quotes(quote))))
     assert judge.is_copy(quote) in (True, False)
+
+
+def test_replies_have_a_network_of_their_own(tmp_path: Path) -> None:
+    judge = load_judge(saved(tmp_path, of_replies_too()), STATE)
+    told = quotes("Oh no, the rain!", state=(1.0, 0.0, 0.0))
+    assert judge.of_replies
+    assert judge.reply_scores(told) == pytest.approx([judge.scores("rain", told)[0] - 3.5], rel=1e-5)
+    assert not load_judge(saved(tmp_path, of_states()), STATE).of_replies
+
+
+def test_networks_of_two_models_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelInvalid, match="is damaged"):
+        load_judge(saved(tmp_path, of_replies_too(5)), STATE)
