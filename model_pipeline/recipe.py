@@ -324,12 +324,11 @@ class Judge(_Section):
     """What chooses among several quotes of the served model.
 
     With `marks`, files of marked quotes, it learns which of them a reader would post, by what the model knows of them,
-    and with `reply_marks`, files of marked replies, which of these fit; without, it learns to tell written quotes from
-    the model's own.
+    and, where marked replies stand in them too, which of those fit; without, it learns to tell written quotes from the
+    model's own.
     """
 
     marks: tuple[str, ...] = ()  # .jsonl files, as `prefer.data`
-    reply_marks: tuple[str, ...] = ()  # .jsonl files, see `data.marked_replies`
     most_keywords: int = Field(0, ge=0)  # that are learned from, drawn with the seed; 0 is all
     batch_size: int = Field(256, ge=1)  # quotes that are read or written together
     epochs: int = Field(6, ge=1)
@@ -344,12 +343,6 @@ class Judge(_Section):
     width: int = Field(32, ge=1, le=256)
     hidden: int = Field(96, ge=1, le=512)
     learning_rate: float = Field(3e-3, gt=0)
-
-    @model_validator(mode="after")
-    def _learns_replies_beside_quotes(self) -> Self:
-        if self.reply_marks and not self.marks:
-            raise ValueError("reply_marks needs marks of quotes too: a judge of both is of one kind")
-        return self
 
 
 class Evaluate(_Section):

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from model_pipeline.data.items import Item, Message
 from model_pipeline.data.json_lines import write_json_lines
-from model_pipeline.data.marked import read_marked
-from model_pipeline.data.marked_replies import read_marked_replies
+from model_pipeline.data.marked import MarkedTexts, read_marked
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row, make_rows, reply_of
 from model_pipeline.data.sources import find_path
@@ -59,7 +58,7 @@ MOST_TOKENS = 40  # of a quote
 FOREIGN_SHARE = 0.25  # of the written quotes, shown again with a keyword that they were not written on, as bad ones
 LEAST_QUOTES = 20
 
-_RowList = tuple[list[Row], list[bool]]  # several texts on one keyword or message, and which are good
+_RowList = tuple[list[Row], Sequence[bool]]  # several texts on one keyword or message, and which are good
 _Lists = tuple[list[_RowList], list[_RowList]]  # for training, and held out
 
 
@@ -75,43 +74,26 @@ def judge(run: Run, report: Report) -> None:
 
 def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
     settings = _settings(run)
-    lists = _quote_lists(run), _reply_lists(run)  # both are read before hours go into either
+    files = [read_marked(find_path(path)) for path in settings.marks]
+    splits = [[each for file in files for each in file.lists(split)] for split in ("train", "validation")]
+    about_quotes = [[_row_list(run, each) for each in split if each.keyword] for split in splits]
+    about_replies = [[_row_list(run, each) for each in split if not each.keyword] for split in splits]
+    quotes = _enough(*about_quotes, settings, "keyword")  # both are counted before hours go into either
+    replies = _enough(*about_replies, settings, "message") if any(about_replies) else None
     with told_in_a_sentence(folder):
-        of_quotes, figures = _learned(run, lists[0], "quote", "keyword", report)
+        of_quotes, figures = _learned(run, quotes, "quote", "keyword", report)
         of_replies = None
-        if settings.reply_marks:
-            of_replies, about_replies = _learned(run, lists[1], "reply", "message", report)
-            figures |= {f"replies_{name}": value for name, value in about_replies.items()}
+        if replies:
+            of_replies, found = _learned(run, replies, "reply", "message", report)
+            figures |= {f"replies_{name}": value for name, value in found.items()}
     save_readers_judge(of_quotes, of_replies, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
     return figures
 
 
-def _quote_lists(run: Run) -> _Lists:
-    settings = _settings(run)
-    files = [read_marked(find_path(path)) for path in settings.marks]
-    train, held_out = (
-        [
-            ([_row(run, keyword, quote) for quote in quotes], good)
-            for file in files
-            for keyword, quotes, good in file.lists(split)
-        ]
-        for split in ("train", "validation")
-    )
-    return _enough(train, held_out, settings, "keyword")
-
-
-def _reply_lists(run: Run) -> _Lists:
-    settings = _settings(run)
-    marked = [each for path in settings.reply_marks for each in read_marked_replies(find_path(path))]
-    train, held_out = (
-        [
-            ([_reply_row(run, said) for said in each.conversations], list(each.good))
-            for each in marked
-            if each.split == split
-        ]
-        for split in ("train", "validation")
-    )
-    return _enough(train, held_out, settings, "message") if settings.reply_marks else ([], [])
+def _row_list(run: Run, marked: MarkedTexts) -> _RowList:
+    if marked.keyword:
+        return [_row(run, marked.keyword, text) for text in marked.texts], marked.good
+    return [_reply_row(run, (*marked.said, Message("assistant", text))) for text in marked.texts], marked.good
 
 
 def _enough(train: list[_RowList], held_out: list[_RowList], settings: Judge, about: str) -> _Lists:

@@ -19,7 +19,6 @@ from model_pipeline.data.forms import items_of
 from model_pipeline.data.items import Dropped, Item
 from model_pipeline.data.json_lines import write_json_lines
 from model_pipeline.data.marked import read_marked
-from model_pipeline.data.marked_replies import read_marked_replies
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.prepared import write_rows
 from model_pipeline.data.rows import Row, make_rows, without_system_turn
@@ -44,11 +43,8 @@ def prepare(run: Run, report: Report) -> None:
     # What later stages read is refused here, and not after the hours of training before it is used.
     if recipe.prefer:
         read_preference_source(recipe.prefer.data)
-    if recipe.judge:
-        for marks in recipe.judge.marks:
-            read_marked(find_path(marks))
-        for marks in recipe.judge.reply_marks:
-            read_marked_replies(find_path(marks))
+    for marks in recipe.judge.marks if recipe.judge else ():
+        read_marked(find_path(marks))
     tokenizer = _tokenizer(run)
     items, dropped, sources = _read(data.sources, report)
     drawn = _draw(items, data.max_rows, data.seed)

@@ -1,4 +1,4 @@
-"""Marked quotes as preferences: what each set holds of them, that a keyword is in one split, and wrong lines."""
+"""Marked quotes and replies as preferences: what each set holds, what is in one split, and wrong lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from model_pipeline.data.marked import PAIRS_A_GOOD_QUOTE, read_marked
+from model_pipeline.data.items import Message
+from model_pipeline.data.marked import PAIRS_A_GOOD_TEXT, read_marked
 from model_pipeline.errors import InputInvalid
 
 SPLITS = ("train", "validation", "test")
@@ -43,7 +44,7 @@ def test_each_good_quote_is_preferred_to_bad_ones(tmp_path: Path) -> None:
         {"The sea is wide.", "The sea is deep."},
         {"The sea is a cup.", "The sea is a wide.", "The sea is the best."},
     )
-    assert len(pairs) == len(set(pairs)) == 2 * PAIRS_A_GOOD_QUOTE
+    assert len(pairs) == len(set(pairs)) == 2 * PAIRS_A_GOOD_TEXT
     assert {one for one, _ in pairs} == good and {other for _, other in pairs} <= bad
 
 
@@ -89,3 +90,61 @@ def test_a_wrong_line_is_named(tmp_path: Path, changes: dict[str, Any], reason: 
     with pytest.raises(InputInvalid) as refused:
         read_marked(path)
     assert str(refused.value) == f"Line 2 of {path} marks no quotes: {reason}."
+
+
+SAID = [{"role": "user", "content": "my bus is late"}]
+ANSWERED = [*SAID, {"role": "assistant", "content": "Oh no!"}, {"role": "user", "content": "it came"}]
+FITS, NOT, MEND = "Oh no, your bus!", "Bus is a big step!", "A bus can be late!"
+
+
+def replies(**changes: Any) -> dict[str, Any]:
+    return {"messages": SAID, "replies": [FITS, NOT, MEND], "good": [0, 2], "mends": [[2, 1]], **changes}
+
+
+def test_replies_are_answers_to_what_was_said(tmp_path: Path) -> None:
+    path = written(tmp_path, replies(messages=ANSWERED))
+    (first, second) = [one for split in SPLITS for one in read_marked(path).opinions("sft", split)]
+    assert (first.kind, first.keyword, first.replies) == ("chat", "", (FITS,))
+    assert first.asked == tuple(Message(turn["role"], turn["content"]) for turn in ANSWERED)
+    assert second.replies == (MEND,) and first.id != second.id
+    assert texts(path, "dpo") == [(FITS, NOT), (MEND, NOT)]
+    assert texts(written(tmp_path, replies(good=[], mends=[])), "dpo") == []
+
+
+def test_what_a_judge_learns_of_replies_are_the_models_own(tmp_path: Path) -> None:
+    read = read_marked(written(tmp_path, replies()))
+    (found,) = read.lists("train") + read.lists("validation")
+    assert (found.keyword, found.said) == ("", (Message("user", "my bus is late"),))
+    assert (found.texts, found.good) == ((FITS, NOT), (True, False))
+
+
+def test_a_conversation_that_goes_on_stays_in_its_split(tmp_path: Path) -> None:
+    lines = [[replies(messages=[{"role": "user", "content": f"hi {n}"}, *ANSWERED[1:]]) for n in range(100)]]
+    lines += [[replies(messages=[{"role": "user", "content": f"hi {n}"}]) for n in range(100)]]
+    first, second = (read_marked(written(tmp_path, *part)) for part in lines)
+    held_out = [{each.said[0] for each in read.lists("validation")} for read in (first, second)]
+    assert held_out[0] == held_out[1] and 0 < len(held_out[0]) < 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"messages": []}, "messages is not a list of turns, each with a role and a content"),
+        ({"messages": [{"role": "user", "content": " "}]}, "messages is not a list of turns, each with a role"),
+        (
+            {"messages": [*SAID, *SAID]},
+            "its turns are not of user and assistant by turns, with a user's first and last",
+        ),
+        ({"messages": ANSWERED[:2]}, "its turns are not of user and assistant by turns, with a user's first and last"),
+        ({"replies": ["Oh no!"]}, "replies is not a list of two texts or more"),
+        ({"good": 0}, "good is not a list of places"),
+        ({"good": [3]}, "3 is no place in a list of 3 replies, counted from 0"),
+        ({"good": [True]}, "True is no place"),
+        ({"mends": [[1, 0]]}, "the mend [1, 0] is not of a good text and one that is not"),
+    ],
+)
+def test_a_line_that_marks_no_replies_is_named(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    path = written(tmp_path, replies(), replies(**changes))
+    with pytest.raises(InputInvalid) as refused:
+        read_marked(path)
+    assert str(refused.value).startswith(f"Line 2 of {path} marks no replies: {reason}")

@@ -56,10 +56,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def judged(run: Run, *files: str, replies: tuple[str, ...] = ()) -> tuple[Run, str]:
-    settings = Judge(
-        marks=files, reply_marks=replies, readers_hidden=16, epochs=4, readers_learning_rate=1e-2, dropout=0.0
-    )
+def judged(run: Run, *files: str) -> tuple[Run, str]:
+    settings = Judge(marks=files, readers_hidden=16, epochs=4, readers_learning_rate=1e-2, dropout=0.0)
     told, asked = io.StringIO(), Run(run.folder, run.recipe.model_copy(update={"judge": settings}))
     judge(asked, Report(Console(file=told, width=300)))
     return asked, told.getvalue()
@@ -79,7 +77,7 @@ def test_what_readers_would_post_comes_first(merged: Run, tmp_path: Path) -> Non
 
 def test_replies_that_fit_come_first_too(merged: Run, tmp_path: Path) -> None:
     quotes, replies = marks(tmp_path / "marks.jsonl", 600), reply_marks(tmp_path / "replies.jsonl", 400)
-    run, told = judged(merged, quotes, replies=(replies,))
+    run, told = judged(merged, quotes, replies)
     figures = run.figures(Stage.JUDGE)
     assert figures["replies_first_is_good"] == 1.0 and figures["first_is_good"] == 1.0
     assert figures["replies_marked_messages"] + figures["replies_held_out_messages"] == 400
@@ -112,6 +110,4 @@ def test_few_marks_and_no_marks_are_told(merged: Run, tmp_path: Path) -> None:
         judged(merged, "nothing.jsonl")
     enough, few = marks(tmp_path / "enough.jsonl", 600), reply_marks(tmp_path / "replies.jsonl", 60)
     with pytest.raises(InputInvalid, match=r"needs marks on 20 messages for training and for validation"):
-        judged(merged, enough, replies=(few,))
-    with pytest.raises(ValueError, match="reply_marks needs marks of quotes too"):
-        Judge(reply_marks=(few,))
+        judged(merged, enough, few)

@@ -36,7 +36,8 @@ def test_a_mended_quote_is_preferred_to_what_it_was_made_of(tmp_path: Path) -> N
 def test_what_a_judge_learns_from_is_the_models_own(tmp_path: Path) -> None:
     marked = read(tmp_path, MENDED)
     (found,) = marked.lists("train") + marked.lists("validation")
-    assert found == ("sea", ["Sea is sea.", "The sea waits.", "A sea of."], [False, True, False])
+    assert (found.keyword, found.said) == ("sea", ())
+    assert found.texts == ("Sea is sea.", "The sea waits.", "A sea of.") and found.good == (False, True, False)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,8 @@ def test_what_a_judge_learns_from_is_the_models_own(tmp_path: Path) -> None:
         ({"mends": [[3]]}, "mends is not a list of pairs of places"),
         ({"mends": [[3, 9]]}, "mends is not a list of pairs of places"),
         ({"mends": "3 of 2"}, "mends is not a list of pairs of places"),
-        ({"mends": [[2, 0]]}, r"the mend \[2, 0\] is not of a good quote and one that is not"),
-        ({"mends": [[3, 1]]}, r"the mend \[3, 1\] is not of a good quote and one that is not"),
+        ({"mends": [[2, 0]]}, r"the mend \[2, 0\] is not of a good text and one that is not"),
+        ({"mends": [[3, 1]]}, r"the mend \[3, 1\] is not of a good text and one that is not"),
         ({"worst": 1}, "best and worst are the same quote"),
         ({"good": [4]}, "4 is no place in a list of 4 quotes, counted from 0"),
     ],
