@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -255,6 +255,7 @@ class Prefer(_Section):
     learning_rate_dpo: float = Field(5e-5, gt=0)
     beta: float = Field(0.1, gt=0)  # how dearly the model pays for leaving the one that it started from
     interpolation: float = Field(1.0, gt=0, le=1)  # of the weights before a method (0) and after it (1)
+    interpolation_from: Literal["method", "base"] = "method"  # or of those of the base, before fine-tuning too
     desirable_weight: float = Field(0.0, ge=0)
     undesirable_weight: float = Field(0.0, ge=0)
     rehearsal: float = Field(0.1, ge=0, le=1)  # written rows beside those of sft and kto, as a share of them
@@ -285,6 +286,8 @@ class Prefer(_Section):
     def _interpolates_all_weights(self) -> Self:
         if self.interpolation < 1 and self.how is not Method.FULL:
             raise ValueError('interpolation below 1 mixes all weights, and needs how = "full"')
+        if self.interpolation_from == "base" and len(self.methods) > 1:
+            raise ValueError('interpolation_from = "base" needs a single method: the next would not begin with the mix')
         return self
 
     def learning_rate(self, method: Preference) -> float:

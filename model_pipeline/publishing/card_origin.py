@@ -87,7 +87,9 @@ def _preferences(settings: Prefer) -> list[tuple[str, str]]:
 def _share_kept(settings: FineTune | Prefer) -> list[tuple[str, str]]:
     if settings.interpolation == 1:
         return []
-    return [("kept", f"{settings.interpolation:.0%} of what that changed in the weights")]
+    from_base = isinstance(settings, Prefer) and settings.interpolation_from == "base"
+    what = "fine-tuning and that" if from_base else "that"
+    return [("kept", f"{settings.interpolation:.0%} of what {what} changed in the weights")]
 
 
 def _outcome(figures: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ from model_pipeline.learned_texts import LEARNED_FILE
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Method, Prefer, Preference
 from model_pipeline.report import Report
-from model_pipeline.runs import Run, Stage, preferred_from, why_not
+from model_pipeline.runs import Run, Stage, base_folder, preferred_from, why_not
 from model_pipeline.training.adapters import save_trained
 from model_pipeline.training.base_model import load_base, parameter_counts
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
@@ -215,7 +215,7 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
         )
     if settings.interpolation < 1:
         trained = trainer.accelerator.unwrap_model(trainer.model)
-        interpolate(trained, _model(started, begins_with), settings.interpolation)
+        interpolate(trained, _former(started, begins_with), settings.interpolation)
     after = _preference(started, trainer.model, lesson)
     if is_main_process():
         save_trained(trainer, place, settings.how)
@@ -240,6 +240,14 @@ def _model(started: _Started, begins_with: Path | None) -> Any:
     if begins_with is None or is_full:
         return model
     return PeftModel.from_pretrained(model, begins_with, is_trainable=True)
+
+
+def _former(started: _Started, begins_with: Path | None) -> Any:
+    """The model whose weights a method's are mixed with: what it started from, or the base."""
+    if started.settings.interpolation_from == "method":
+        return _model(started, begins_with)
+    run, precision = started.run, started.hardware.precision(started.settings.precision)
+    return load_base(base_folder(run), run.recipe.base.revision, started.settings.how, dtype_of(precision), train=True)
 
 
 def _preference(started: _Started, model: Any, lesson: Lesson) -> dict[str, float]:

@@ -355,6 +355,29 @@ def test_weights_between_those_before_and_after(base: Path, rows: Path, tmp_path
     assert told["before"]["margin"] < told["after"]["margin"] < figures(whole, "dpo")["after"]["margin"]
 
 
+def test_weights_between_those_of_the_base_and_those_after_both_trainings(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    tuning = TUNING | {"method": "full", "optimizer": "adamw_torch", "patience": 0}
+    short: dict[str, Any] = {"how": "full", "learning_rate_dpo": 1e-3, "max_steps": 4, "fine_tune": tuning}
+    ends = []
+    for name, share in (("whole", 1.0), ("part", 0.25)):
+        place = tmp_path / name
+        run = begun(place, base, rows, "dpo", interpolation=share, interpolation_from="base", **short)
+        fine_tune(run, Quiet())
+        prefer(run, Quiet())
+        ends.append(weights(run, "model"))
+    before = load_file(base / "model.safetensors")
+    for name, found in ends[1].items():
+        assert torch.allclose(found, torch.lerp(before[name].float(), ends[0][name], 0.25), atol=1e-6)
+
+
+def test_a_mix_with_the_base_is_of_one_method() -> None:
+    changes = ["prefer.data=curated", "prefer.how=full", "prefer.interpolation_from=base"]
+    with pytest.raises(InputInvalid, match='interpolation_from = "base" needs a single method'):
+        read_recipe("starter-votes", changes)
+
+
 def test_an_adapter_is_not_interpolated() -> None:
     with pytest.raises(InputInvalid, match='interpolation below 1 mixes all weights, and needs how = "full"'):
         read_recipe("starter-votes", ["prefer.data=curated", "prefer.interpolation=0.5"])
