@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from bot.models.judge import REPLY
 from model_pipeline.judging.judge_of_words import area_under_curve
 from model_pipeline.recipe import Judge
 
 FORMAT = 2
+REPLY = "reply_"  # before the names of the arrays that are about replies
 LISTS = 32  # of quotes on one keyword, that a step learns from
 Floats = NDArray[np.float32]
 
@@ -130,10 +130,10 @@ def save_readers_judge(
     path: Path,
 ) -> None:
     """Write the arrays that the bot reads, the first layers in 16 bits."""
-    arrays = _arrays(of_quotes)
+    arrays = {"format": np.int64(FORMAT), **_arrays(of_quotes), **filters}
     if of_replies:
         arrays |= {f"{REPLY}{name}": array for name, array in _arrays(of_replies).items()}
-    np.savez_compressed(path, format=np.int64(FORMAT), **arrays, **filters)
+    np.savez_compressed(path, **arrays)
 
 
 def _arrays(model: ReadersNetwork) -> dict[str, Any]:

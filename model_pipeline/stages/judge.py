@@ -75,10 +75,10 @@ def judge(run: Run, report: Report) -> None:
 def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
     settings = _settings(run)
     files = [read_marked(find_path(path)) for path in settings.marks]
-    splits = [[each for file in files for each in file.lists(split)] for split in ("train", "validation")]
-    about_quotes = [[_row_list(run, each) for each in split if each.keyword] for split in splits]
-    about_replies = [[_row_list(run, each) for each in split if not each.keyword] for split in splits]
-    quotes = _enough(*about_quotes, settings, "keyword")  # both are counted before hours go into either
+    train, held_out = ([each for file in files for each in file.lists(split)] for split in ("train", "validation"))
+    lists = _of_quotes(run, train), _of_quotes(run, held_out)
+    quotes = _enough(*lists, settings, "keyword")  # both are counted before hours go into either
+    about_replies = _of_replies(run, train), _of_replies(run, held_out)
     replies = _enough(*about_replies, settings, "message") if any(about_replies) else None
     with told_in_a_sentence(folder):
         of_quotes, figures = _learned(run, quotes, "quote", "keyword", report)
@@ -90,10 +90,16 @@ def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
     return figures
 
 
-def _row_list(run: Run, marked: MarkedTexts) -> _RowList:
-    if marked.keyword:
-        return [_row(run, marked.keyword, text) for text in marked.texts], marked.good
-    return [_reply_row(run, (*marked.said, Message("assistant", text))) for text in marked.texts], marked.good
+def _of_quotes(run: Run, marked: Sequence[MarkedTexts]) -> list[_RowList]:
+    return [([_row(run, each.keyword, text) for text in each.texts], each.good) for each in marked if each.keyword]
+
+
+def _of_replies(run: Run, marked: Sequence[MarkedTexts]) -> list[_RowList]:
+    return [
+        ([_reply_row(run, (*each.said, Message("assistant", text))) for text in each.texts], each.good)
+        for each in marked
+        if each.said
+    ]
 
 
 def _enough(train: list[_RowList], held_out: list[_RowList], settings: Judge, about: str) -> _Lists:
