@@ -122,8 +122,9 @@ def test_the_likeliest_reply_is_given_unless_it_says_a_word_again() -> None:
         assert best_reply("soup!", [choice(SUN, None), choice(RAIN, None)], judge).text == SUN  # where none is told
 
 
-def test_the_reply_that_readers_find_fitting_is_given_however_unlikely() -> None:
-    assert best_reply("hi", [choice(SUN, 8.0), choice(RAIN, 30.0)], Read(RAIN)).text == RAIN
+def test_the_reply_that_readers_find_fitting_is_given_unless_it_is_far_less_likely() -> None:
+    assert best_reply("hi", [choice(SUN, 8.0), choice(RAIN, 13.0)], Read(RAIN)).text == RAIN
+    assert best_reply("hi", [choice(SUN, 8.0), choice(RAIN, 30.0)], Read(RAIN)).text == SUN
 
 
 def test_a_reply_with_a_word_that_the_model_made_up_gives_way() -> None:
