@@ -24,7 +24,7 @@ READERS_JUDGED = 1.0  # for each of its log odds that a reader would post it
 MADE_UP = 3.0  # for each word that the model never learned
 COPY = 12.0
 LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
-# Of a reply, in log odds that a reader would find that it fits: of 160 replies 75 fit with it, 69 without (DECISIONS.md).
+# In log odds that a reader would find that a reply fits; of 160 replies 75 fit with it, and 69 without (DECISIONS.md).
 UNLIKELY_REPLY = 0.3  # for each nat
 
 _USUAL_TOKENS = 20.0  # of a quote, and of a small model's reply, before any was written
