@@ -81,10 +81,11 @@ def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
     about_replies = _of_replies(run, train), _of_replies(run, held_out)
     replies = _enough(*about_replies, settings, "message") if any(about_replies) else None
     with told_in_a_sentence(folder):
-        of_quotes, figures = _learned(run, quotes, "quote", "keyword", report)
+        merged = _merged(run)
+        of_quotes, figures = _learned(settings, merged, quotes, "quote", "keyword", report)
         of_replies = None
         if replies:
-            of_replies, found = _learned(run, replies, "reply", "message", report)
+            of_replies, found = _learned(settings, merged, replies, "reply", "message", report)
             figures |= {f"replies_{name}": value for name, value in found.items()}
     save_readers_judge(of_quotes, of_replies, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
     return figures
@@ -119,11 +120,13 @@ def _drawn(lists: list[_RowList], most: int, seed: int) -> list[_RowList]:
     return Random(seed).sample(lists, most) if len(lists) > most else lists
 
 
-def _learned(run: Run, lists: _Lists, text: str, about: str, report: Report) -> tuple[ReadersNetwork, dict[str, float]]:
+def _learned(
+    settings: Judge, merged: tuple[Any, Any], lists: _Lists, text: str, about: str, report: Report
+) -> tuple[ReadersNetwork, dict[str, float]]:
     """A network that learned the marks of texts, `text` by name, on one `about`, and what it makes of held-out ones."""
-    settings, (train, held_out) = _settings(run), lists
+    train, held_out = lists
     every = [*train, *held_out]
-    known = _known(run, [row for rows, _ in every for row in rows], report)
+    known = _known(settings, merged, [row for rows, _ in every for row in rows], report)
     parts = np.split(known, np.cumsum([len(rows) for rows, _ in every])[:-1])
     read = [Read(part, np.array(good)) for part, (_, good) in zip(parts, every, strict=True)]
     trained = train_on_marks(read[: len(train)], read[len(train) :], settings, report.say)
@@ -142,12 +145,12 @@ def _learned(run: Run, lists: _Lists, text: str, about: str, report: Report) -> 
     }
 
 
-def _known(run: Run, rows: Sequence[Row], report: Report) -> NDArray[np.float32]:
+def _known(settings: Judge, merged: tuple[Any, Any], rows: Sequence[Row], report: Report) -> NDArray[np.float32]:
     """What the merged model knows of the reply of each row, asked as it is served."""
-    model, tokenizer = _merged(run)
+    model, tokenizer = merged
     with report.progress("Reading marked texts", len(rows)) as advance:
         encoded = encode(rows, tokenizer)
-        return reply_states(model, encoded, _settings(run).batch_size, tokenizer.pad_token_id, advance)
+        return reply_states(model, encoded, settings.batch_size, tokenizer.pad_token_id, advance)
 
 
 def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
