@@ -49,8 +49,10 @@ class Buttons(discord.ui.View):
         await interaction.edit_original_response(content="thought")
 
     @discord.ui.button(label="Rename", custom_id="rename")
-    async def rename(self, interaction: discord.Interaction, button: discord.ui.Button[Buttons]) -> None:
+    async def rename(self, interaction: discord.Interaction[Bot], button: discord.ui.Button[Buttons]) -> None:
         await interaction.response.send_modal(Rename())
+        # The library knows the modal only when the answer to its request is read: what is submitted before is dropped.
+        interaction.client.note("asked", interaction)
 
 
 class Bot(discord.Client):
@@ -63,7 +65,8 @@ class Bot(discord.Client):
         self._news = asyncio.Event()
         _add_commands(self.tree)
 
-    def _note(self, kind: str, what: Any) -> None:
+    def note(self, kind: str, what: Any) -> None:
+        """Keep what was seen."""
         self.seen.append((kind, what))
         self._news.set()
 
@@ -82,16 +85,16 @@ class Bot(discord.Client):
         """Without the five seconds before a second IDENTIFY."""
 
     async def on_message(self, message: discord.Message) -> None:
-        self._note("message", message)
+        self.note("message", message)
         if self.user in message.mentions:
             await message.reply(f"echo {message.content} {message.created_at:%Y}")
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
-        self._note("reaction", payload)
+        self.note("reaction", payload)
 
     async def on_error(self, event: str, *arguments: Any, **options: Any) -> None:
         logging.exception("in %s", event)
-        self._note("error", event)
+        self.note("error", event)
 
 
 def _add_commands(tree: app_commands.CommandTree[Bot]) -> None:
@@ -249,7 +252,8 @@ async def test_buttons_and_modals(scene: Scene) -> None:
     server = scene.server
     message = await scene.answered(server.command(scene.person, scene.channel, "word", text="buttons"))
     opened = server.press(scene.person, message, "Rename")
-    await server.until(lambda: opened.modal, 10)
+    await scene.bot.saw("asked")
+    assert opened.modal
     named = await scene.answered(server.submit(scene.person, opened, **{"New name": "Bea"}))
     assert named["content"] == "renamed to Bea"
     thinking = server.press(scene.person, message, "think")

@@ -51,7 +51,10 @@ class Ask(discord.ui.Button[discord.ui.View]):
         super().__init__(label="Ask", custom_id="ask")
 
     async def callback(self, interaction: discord.Interaction) -> None:
+        assert interaction.message is not None
         await interaction.response.send_modal(Question())
+        # The library knows the modal only when the answer to its request is read: what is submitted before is dropped.
+        await interaction.message.edit(content="asked")
 
 
 class Question(discord.ui.Modal, title="A question"):
@@ -205,7 +208,8 @@ async def test_a_modal_is_shown_and_submitted(bridge: SimcordBridge, bot: None) 
     await bridge.say(anna, bridge.mention, channel)
     message = (await bridge.until(lambda: bridge.bot_messages(channel)))[0]
     pressed = await bridge.press(anna, message, "Ask")
-    await bridge.until(lambda: pressed.modal)
+    await bridge.until(lambda: message.content == "asked")
+    assert pressed.modal
     submitted = await bridge.submit_modal(anna, pressed, {"answer": "nothing"})
     response = await bridge.until(lambda: submitted.response)
     assert (response.content, response.ephemeral) == ("You said nothing", True)
