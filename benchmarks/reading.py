@@ -1,4 +1,4 @@
-"""Lists of quotes to be read blind: 100 keywords that no model saw, several models, with and without the choice.
+"""Lists to be read blind: quotes on 100 keywords that no model saw, or replies; with and without the choice.
 
     python -m benchmarks.reading write --model bot/starter --model OTHER_FOLDER --out reading
     (a person, or several, fill in the marks of reading/marks.tsv and reading/pairs.tsv by readings/RUBRIC.md)
@@ -7,6 +7,9 @@
 `write` asks every model for one quote on each keyword, as the bot serves it, and the first model once more without the
 choice. marks.tsv holds all quotes in random order, pairs.tsv the first model's two quotes for each keyword, left and
 right by lot; key.json says which is which, and is not to be read before the marks are made.
+
+With `--messages benchmarks/readings/messages.tsv` every model replies to each conversation of that file, whose lines
+hold a message, or a message, a reply and a message. marks.tsv then holds the replies to each, in random order.
 """
 
 from __future__ import annotations
@@ -20,24 +23,31 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.chat.messages import ConversationKey, Platform
+from bot.chat.generation import Finished, FinishReason
+from bot.chat.messages import ConversationKey, MessageKind, Platform, QuoteSource
+from bot.chat.ports import GenerationRecord
 from bot.chat.replies import Reply
-from bot.composition import open_bot
+from bot.composition import Bot, open_bot
 from bot.errors import QuotesmithError
-from bot.settings import load_settings
+from bot.settings import Settings, load_settings
+from bot.storage.jobs import SqlJobLedger
 from model_pipeline.data.sources import read_lines
 from model_pipeline.errors import InputInvalid, PipelineError
 
 KEYWORDS, SEED = 100, 20261126
 MARKS = ("grammatical", "sense", "post")
-TEXTS = ("keyword", "quote", "message", "reply")  # what is marked; lists of replies are filled in elsewhere
+FITS = "fits"
+TEXTS = ("keyword", "quote", "message", "reply")  # what is marked
+TURN = " / "  # between the turns of a conversation in marks.tsv
 YES = "y"
 BETTER = "better (l, r or =)"
 Quotes = dict[str, str]  # by keyword
+Conversation = tuple[str, ...]  # a person's message, or more turns, the first and the last of them a person's
 
 
 def main() -> None:
@@ -47,6 +57,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, action="append", default=[], help="a model folder; may be repeated")
     parser.add_argument("--out", type=Path, required=True, help="folder of the lists")
     parser.add_argument("--skip", type=int, default=0, help="unseen keywords that are left out, such as the first 100")
+    parser.add_argument("--messages", type=Path, help="a file of conversations to reply to, instead of quotes")
     arguments = parser.parse_args()
     if arguments.step == "count":
         try:
@@ -56,8 +67,14 @@ def main() -> None:
         return
     if not arguments.model:
         sys.exit("Name at least one model folder with --model.")
+    names = [folder.name for folder in arguments.model]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        sys.exit(f"Two of the models are called {twice}, and the lists could not tell them apart; rename a folder.")
     try:
-        write(arguments.model, arguments.out, arguments.skip)
+        if arguments.messages:
+            write_replies(arguments.model, read_conversations(arguments.messages), arguments.out)
+        else:
+            write(arguments.model, arguments.out, arguments.skip)
     except (QuotesmithError, PipelineError) as error:
         sys.exit(str(error))
 
@@ -83,8 +100,88 @@ def write(models: list[Path], out: Path, skip: int = 0) -> None:
     (out / "key.json").write_text(json.dumps(key) + "\n", encoding="utf-8")
 
 
+def read_conversations(path: Path) -> list[Conversation]:
+    """The conversations of a file, turns between tabs; raises InputInvalid where a line doesn't end with a person's."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise InputInvalid(f"The conversations {path} cannot be read: {reason}.") from error
+    found = []
+    for number, line in enumerate(lines, 1):
+        turns = tuple(line.split("\t"))
+        if line.strip() and (len(turns) % 2 == 0 or not all(turn.strip() for turn in turns)):
+            raise InputInvalid(
+                f"Line {number} of {path} is no conversation: a person's message, or more turns between tabs, the last "
+                "of them a person's, is one."
+            )
+        found += [turns] if line.strip() else []
+    if not found:
+        raise InputInvalid(f"{path} holds no conversation.")
+    return found
+
+
+def write_replies(models: list[Path], conversations: list[Conversation], out: Path) -> None:
+    """Let every model reply, mix and write."""
+    replies = {folder.name: asyncio.run(reply(folder.resolve(), conversations)) for folder in models}
+    replies[f"{models[0].name}, without the choice"] = asyncio.run(
+        reply(models[0].resolve(), conversations, {"choice_s": 0.0})
+    )
+    random_ = random.Random(SEED)
+    rows = []
+    for place, turns in enumerate(conversations):
+        mine = [(name, found[place]) for name, found in replies.items()]
+        random_.shuffle(mine)
+        rows += [(name, [TURN.join(turns), text]) for name, text in mine]
+    out.mkdir(parents=True, exist_ok=True)
+    _write_table(out / "marks.tsv", ["message", "reply", FITS], [row for _, row in rows])
+    key = {"models": [name for name, _ in rows]}
+    (out / "key.json").write_text(json.dumps(key) + "\n", encoding="utf-8")
+
+
 async def ask(folder: Path, keywords: list[str], candidates: int | None = None) -> Quotes:
     """One quote for each keyword, from a bot of its own with an empty database; `folder` is an absolute path."""
+    key = ConversationKey(Platform.CONSOLE, "reading", "", "reader")
+    changes = {} if candidates is None else {"quote": {"candidates": candidates}}
+    async with _own_bot(folder, changes) as bot:
+        found = {}
+        for keyword in keywords:
+            async with aclosing(bot.service.quote(key, keyword)) as events:
+                async for event in events:
+                    if isinstance(event, Reply):
+                        found[keyword] = event.text
+        return found
+
+
+async def reply(
+    folder: Path, conversations: Sequence[Conversation], changes: Mapping[str, object] | None = None
+) -> list[str]:
+    """One reply to each conversation, from such a bot, each to another person; `changes` are of its chat settings."""
+    async with _own_bot(folder, {"chat": changes or {}}) as bot:
+        found = []
+        for number, turns in enumerate(conversations):
+            key = ConversationKey(Platform.CONSOLE, "reading", "", f"reader {number}")
+            for said, answered in zip(turns[:-1:2], turns[1::2], strict=True):
+                await _on_record(bot, key, said, answered)
+            async with aclosing(bot.service.chat(key, turns[-1])) as events:
+                found += [event.text async for event in events if isinstance(event, Reply)]
+        return found
+
+
+async def _on_record(bot: Bot, key: ConversationKey, said: str, answered: str) -> None:
+    """Put an earlier turn of each into the database, as if the bot had answered so."""
+    ledger = SqlJobLedger(bot.database)
+    job = await ledger.accept(key, MessageKind.CHAT, said)
+    await ledger.start(job.job_id)
+    ended = Finished(FinishReason.END, 0, 0, 0, 0.0, 0.0, 0.0)
+    model = bot.model
+    record = GenerationRecord(model.name, model.sha256, model.chat_sampling, QuoteSource.GENERATED, 1, ended)
+    await ledger.confirm_delivery(await ledger.complete(job.job_id, answered, record))
+
+
+@asynccontextmanager
+async def _own_bot(folder: Path, changes: Mapping[str, Mapping[str, object]]) -> AsyncIterator[Bot]:
+    """A bot with that model alone and an empty database; `changes` by the settings' section."""
     with tempfile.TemporaryDirectory(prefix="quotesmith-reading-") as place:
         models = Path(place) / "models"
         models.mkdir()
@@ -94,20 +191,14 @@ async def ask(folder: Path, keywords: list[str], candidates: int | None = None) 
             QUOTESMITH_DATABASE__URL=f"sqlite+aiosqlite:///{place}/reading.db",
             QUOTESMITH_QUOTE__POOL_DEPTH="0",
         )
-        settings = load_settings()
-        if candidates is not None:
-            quote = settings.quote.model_copy(update={"candidates": candidates})
-            settings = settings.model_copy(update={"quote": quote})
-        async with open_bot(settings, "read") as bot:
+        async with open_bot(_changed(load_settings(), changes), "read") as bot:
             await bot.worker.ready()
-            key = ConversationKey(Platform.CONSOLE, "reading", "", "reader")
-            found = {}
-            for keyword in keywords:
-                async with aclosing(bot.service.quote(key, keyword)) as events:
-                    async for event in events:
-                        if isinstance(event, Reply):
-                            found[keyword] = event.text
-            return found
+            yield bot
+
+
+def _changed(settings: Settings, changes: Mapping[str, Mapping[str, object]]) -> Settings:
+    sections = {name: getattr(settings, name).model_copy(update=dict(own)) for name, own in changes.items()}
+    return settings.model_copy(update=sections)
 
 
 def count(out: Path) -> None:
@@ -120,6 +211,9 @@ def count(out: Path) -> None:
         shares = {mark: sum(row[mark] == YES for row in mine) for mark in given}
         good = sum(all(row[mark] == YES for mark in given) for row in mine)
         print(f"{name:<20} of {len(mine)}: {good} count; " + ", ".join(f"{n} {mark}" for mark, n in shares.items()))
+        firsts = [row[FITS] == YES for row in mine if FITS in row and TURN not in row["message"]]
+        if firsts and len(firsts) < len(mine):
+            print(f"{'':<20} of {len(firsts)} first messages: {sum(firsts)}")
     if not (out / "pairs.tsv").is_file():
         return
     verdicts: Counter[str] = Counter()
