@@ -17,7 +17,14 @@ PLAIN = ("plain-quotes.jsonl", "kept-quotes.jsonl")
 QUOTES = (*RICHER, *PLAIN)
 RICH = ("rich-quotes.jsonl", "more-rich-quotes.jsonl")
 MENDED = ("mended-quotes.jsonl", "mended-again.jsonl")
-CHATS = ("chats.jsonl", "plain-chats.jsonl", "more-chats.jsonl", "attentive-chats.jsonl", "echoing-chats.jsonl")
+CHATS = (
+    "chats.jsonl",
+    "plain-chats.jsonl",
+    "more-chats.jsonl",
+    "attentive-chats.jsonl",
+    "echoing-chats.jsonl",
+    "longer-chats.jsonl",
+)
 
 
 def rows(name: str) -> list[dict[str, Any]]:
