@@ -44,7 +44,7 @@ MARKS = ("grammatical", "sense", "post")
 FITS = "fits"
 TEXTS = ("keyword", "quote", "message", "reply")  # what is marked
 TURN = " / "  # between the turns of a conversation in marks.tsv
-YES = "y"
+YES, NO = "y", "n"
 BETTER = "better (l, r or =)"
 Quotes = dict[str, str]  # by keyword
 Conversation = tuple[str, ...]  # a person's message, or more turns, the first and the last of them a person's
@@ -62,11 +62,15 @@ def main() -> None:
     if arguments.step == "count":
         try:
             count(arguments.out)
+        except PipelineError as error:
+            sys.exit(str(error))
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
             sys.exit(f"{arguments.out} holds no lists that `write` wrote, with its key.json.")
         return
     if not arguments.model:
         sys.exit("Name at least one model folder with --model.")
+    if (arguments.out / "marks.tsv").exists():
+        sys.exit(f"{arguments.out} holds lists already, maybe with marks; give --out another folder.")
     names = [folder.name for folder in arguments.model]
     if twice := next((name for name in names if names.count(name) > 1), None):
         sys.exit(f"Two of the models are called {twice}, and the lists could not tell them apart; rename a folder.")
@@ -205,6 +209,7 @@ def count(out: Path) -> None:
     """Print what was marked, for each model, and how the choice did where pairs were read."""
     key = json.loads((out / "key.json").read_text(encoding="utf-8"))
     marks = _read_table(out / "marks.tsv")
+    _check_filled(out / "marks.tsv", marks, [mark for mark in marks[0] if mark not in TEXTS], (YES, NO))
     for name in dict.fromkeys(key["models"]):
         mine = [row for row, model in zip(marks, key["models"], strict=True) if model == name]
         given = [mark for mark in mine[0] if mark not in TEXTS]  # MARKS, or one for all three: good
@@ -217,7 +222,9 @@ def count(out: Path) -> None:
     if not (out / "pairs.tsv").is_file():
         return
     verdicts: Counter[str] = Counter()
-    for row in _read_table(out / "pairs.tsv"):
+    pairs = _read_table(out / "pairs.tsv")
+    _check_filled(out / "pairs.tsv", pairs, [BETTER], ("l", "r", "="))
+    for row in pairs:
         left = key["chosen_left"][row["keyword"]]
         is_chosen = {"l": left, "r": not left}.get(row[BETTER])
         verdicts["no difference" if is_chosen is None else "chosen" if is_chosen else "not chosen"] += 1
@@ -226,6 +233,19 @@ def count(out: Path) -> None:
         f"with the choice better in {won}, without in {lost}, no difference in {verdicts['no difference']}; "
         f"sign test p = {_sign_test(won, lost):.4f}"
     )
+
+
+def _check_filled(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], allowed: Sequence[str]
+) -> None:
+    """Raise InputInvalid for the first line that is not filled in: it would be counted as a no."""
+    for number, row in enumerate(rows, 2):  # the head is line 1
+        for column in columns:
+            if row[column] not in allowed:
+                found = repr(row[column]) if row[column] else "nothing"
+                raise InputInvalid(
+                    f"Line {number} of {path} has {found} in the column {column!r}; {' or '.join(allowed)} is wanted."
+                )
 
 
 def _sign_test(won: int, lost: int) -> float:

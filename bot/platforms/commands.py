@@ -110,7 +110,7 @@ def _action(name: str, known: Sequence[Action]) -> Action:
     if name in known:
         return Action(name)
     commands = [f"/{action}" for action in known]
-    near = get_close_matches(f"/{name}", commands, n=1, cutoff=0.5)
+    near = get_close_matches(f"/{name}", commands, n=1, cutoff=0.7)
     shown = name[:40]
     if near:
         raise InputError(

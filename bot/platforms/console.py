@@ -142,10 +142,11 @@ class Console:
 
     async def _answer_lines(self) -> int:
         """Answer each line in turn: replies to the output, all else to the error output."""
-        failed = False
+        failed, asked = False, False
         lines = lines_of(self._in.fileno())
         async with aclosing(lines):
             async for data in lines:
+                asked = True
                 try:
                     done = await self._obey_from_pipe(data)
                 except QuotesmithError as error:
@@ -154,6 +155,8 @@ class Console:
                     continue
                 if done:
                     break
+        if not asked:  # a service or a container without a token, most likely: its log says what to do
+            self._complain(self._banner)
         return int(failed)
 
     async def _obey_from_pipe(self, data: bytes) -> bool:

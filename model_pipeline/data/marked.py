@@ -86,7 +86,10 @@ def read_marked(path: Path) -> Marked:
 
 
 def _opinions(name: str, line: Mapping[str, Any]) -> list[Opinion]:
-    texts, good, mends = _texts(line), set(line["good"]), dict(line.get("mends", ()))
+    texts, good = _texts(line), set(line["good"])
+    mends: dict[int, list[int]] = {}  # a mend, and what it was made of
+    for mend, made_of in line.get("mends", ()):
+        mends.setdefault(mend, []).append(made_of)
     bad = [place for place in range(len(texts)) if place not in good]
     keyword, about = line.get("keyword", ""), _about(line)
     asked = _said(line) or (Message("user", keyword),)
@@ -104,7 +107,7 @@ def _opinions(name: str, line: Mapping[str, Any]) -> list[Opinion]:
         case _ if good:
             lot = Random(about)
             drawn = {
-                place: [mends[place]] if place in mends else lot.sample(bad, min(PAIRS_A_GOOD_TEXT, len(bad)))
+                place: mends[place] if place in mends else lot.sample(bad, min(PAIRS_A_GOOD_TEXT, len(bad)))
                 for place in sorted(good)
             }
             return [opinion(*pair) for place, others in drawn.items() for pair in product([place], others)]
@@ -142,6 +145,8 @@ def _why_not(line: Mapping[str, Any]) -> str:
         if not _is_text(line.get("keyword")):
             return "it has no keyword"
         places.append(("best and worst", [line.get("best"), line.get("worst")]))
+    elif "keyword" in line:
+        return "it has a keyword too; give quotes on a keyword or replies to messages"
     elif reason := _why_no_turns(line["messages"]):
         return reason
     if not isinstance(texts, list) or len(texts) < 2 or not all(map(_is_text, texts)):

@@ -1,7 +1,8 @@
 """What a Hugging Face model answers, and how likely it finds the references, in batches; loads nothing, judges nothing.
 
 Every row draws its tokens with a generator of its own, so that its answer depends on the seed and the row, and not on
-which rows happened to share its batch. Tokens are drawn as llama.cpp draws them: first top_p, then the temperature.
+which rows happened to share its batch. Tokens are drawn as llama.cpp draws them: first top_k, top_p and min_p, then the
+temperature.
 """
 
 from __future__ import annotations
@@ -14,10 +15,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, TopPLogitsWarper
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from model_pipeline.data.tokens import Encoded
 from model_pipeline.evaluation.answers import Answer
+from model_pipeline.gguf.description import Sampling
 from model_pipeline.recipe import Evaluate
 from model_pipeline.report import Advance
 
@@ -40,13 +49,25 @@ class OwnNoise(LogitsProcessor):  # type: ignore[misc, unused-ignore]
 
 
 def generate_answers(
-    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], settings: Evaluate, advance: Advance
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    settings: Evaluate,
+    advance: Advance,
+    served: Sampling | None = None,
 ) -> list[Answer]:
-    """An answer to each prompt (token ids, with the token that begins a text), in the given order."""
+    """An answer to each prompt (token ids, with the token that begins a text), in the given order.
+
+    With `served` they are drawn as the bot draws, but for its penalty on what was said before.
+    """
     ends = end_ids(model, tokenizer)
     answers: dict[int, Answer] = {}
+    sampling = served or Sampling(temperature=settings.temperature, top_k=0, top_p=settings.top_p, min_p=0.0)
     for places in _batches([len(prompt) for prompt in prompts], settings.batch_size):
-        drawn = _generate(model, [prompts[place] for place in places], places, settings, ends, tokenizer.pad_token_id)
+        drawing = _drawing(sampling, [row_seed(settings.seed, place) for place in places], model.device)
+        drawn = _generate(
+            model, [prompts[place] for place in places], drawing, settings.max_new_tokens, ends, tokenizer.pad_token_id
+        )
         answers |= {place: _answer(tokenizer, ids, ends) for place, ids in zip(places, drawn, strict=True)}
         advance(len(answers))
     return [answers[place] for place in range(len(prompts))]
@@ -112,25 +133,26 @@ def row_seed(seed: int, row: int) -> int:
 
 
 def _generate(
-    model: Any, prompts: list[Sequence[int]], places: list[int], settings: Evaluate, ends: list[int], pad_id: int
+    model: Any, prompts: list[Sequence[int]], drawing: Any, most_tokens: int, ends: list[int], pad_id: int
 ) -> list[list[int]]:
     """The token ids behind each prompt: [rows], padded ones behind the end included."""
     ids, mask = _left_padded(prompts, pad_id, model.device)
     # In place of the folder's own: its temperature or penalties would be taken up where ours are silent.
     model.generation_config = GenerationConfig(
-        do_sample=False, max_new_tokens=settings.max_new_tokens, eos_token_id=ends, pad_token_id=pad_id
+        do_sample=False, max_new_tokens=most_tokens, eos_token_id=ends, pad_token_id=pad_id
     )
     with torch.inference_mode():
-        written = model.generate(ids, attention_mask=mask, logits_processor=_sampling(settings, places, model.device))
+        written = model.generate(ids, attention_mask=mask, logits_processor=drawing)
     return [[int(token) for token in row] for row in written[:, ids.shape[1] :].tolist()]
 
 
-def _sampling(settings: Evaluate, places: Sequence[int], device: torch.device) -> Any:
-    if settings.temperature == 0:
+def _drawing(sampling: Sampling, seeds: Sequence[int], device: torch.device) -> Any:
+    if sampling.temperature == 0:
         return LogitsProcessorList()
-    first = [TopPLogitsWarper(settings.top_p)] if settings.top_p < 1 else []
-    seeds = [row_seed(settings.seed, place) for place in places]
-    return LogitsProcessorList([*first, OwnNoise(settings.temperature, seeds, device)])
+    cuts = [TopKLogitsWarper(sampling.top_k)] if sampling.top_k else []
+    cuts += [TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
+    cuts += [MinPLogitsWarper(sampling.min_p)] if sampling.min_p else []
+    return LogitsProcessorList([*cuts, OwnNoise(sampling.temperature, seeds, device)])
 
 
 def _answer(tokenizer: Any, ids: Sequence[int], ends: Sequence[int]) -> Answer:

@@ -43,6 +43,11 @@ def dequantize(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def check_dequantizable(gguf: Path) -> None:
+    """Raise `InputInvalid` where `dequantize` would, for all but the weights, which are not read."""
+    _tokenizer(_read(gguf))
+
+
 def _model(gguf: Path) -> Any:
     """The weights in fp32, in a model that forgot that they were a GGUF: of one, transformers would save nothing."""
     transformers.utils.logging.disable_progress_bar()

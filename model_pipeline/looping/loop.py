@@ -60,6 +60,7 @@ def run_loop(wanted: Wanted, report: Report) -> Ending:
             return turn.ending
         try:
             _begin(turn, status, bot)
+            _check_served(turn, wanted.recipe)
             for step in Step:
                 _go_through(step, turn, wanted, bot, report)
             turn.ending, turn.said = Ending.CANARY, turn.steps[-1].said
@@ -115,6 +116,14 @@ def _begin(turn: Turn, status: Mapping[str, Any], bot: BotCommands) -> None:
         turn.against, turn.against_sha256 = status["active"], served["sha256"]
         turn.against_folder = str(Path(served["path"]).parent)
         turn.save()
+
+
+def _check_served(turn: Turn, recipe: Recipe) -> None:
+    """Raise `InputInvalid` for a model that cannot be trained on, while nothing is exported yet."""
+    if recipe.base.family is Family.SERVED and not turn.steps:
+        from model_pipeline.stages.dequantize import check_served  # late: it loads torch
+
+        check_served(_recipe_of(turn, recipe))
 
 
 def _go_through(step: Step, turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import transformers
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.gguf.dequantize import check_dequantizable
 from model_pipeline.gguf.dequantize import dequantize as write_dequantized
 from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.hf_folder import source_hashes
@@ -22,6 +23,7 @@ from model_pipeline.gguf.parity import Gate, check_parity, require
 from model_pipeline.gguf.probe_lines import DEFAULT_LINES, read_probes
 from model_pipeline.gguf.reference import HuggingFaceModel
 from model_pipeline.gguf.served_base import ServedBase, read_served_base
+from model_pipeline.recipe import Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
 from model_pipeline.training.failures import told_in_a_sentence
@@ -32,7 +34,7 @@ def dequantize(run: Run, report: Report) -> None:
     began = datetime.now(UTC)
     transformers.utils.logging.set_verbosity_error()
     base = read_served_base(run.recipe.base.model)
-    _check_prompt(run, base)
+    _check_prompt(run.recipe, base)
     stage = run.begin(Stage.DEQUANTIZE)
     folder, unchecked = stage / "model", stage / ".unchecked"
     with told_in_a_sentence(stage):
@@ -61,11 +63,18 @@ def _compare(folder: Path, base: ServedBase) -> list[Gate]:
         return check_parity(HuggingFaceModel(folder), served, probes, str(base.manifest["quantization"]))
 
 
-def _check_prompt(run: Run, base: ServedBase) -> None:
+def check_served(recipe: Recipe) -> None:
+    """Raise `InputInvalid` where the served model can't be trained on by the recipe, before anything else is done."""
+    base = read_served_base(recipe.base.model)
+    _check_prompt(recipe, base)
+    check_dequantizable(base.gguf)
+
+
+def _check_prompt(recipe: Recipe, base: ServedBase) -> None:
     """Votes are on what was answered to this prompt; only fine-tuning could teach another."""
-    asked, known = run.recipe.served.quote_prompt.model_dump(), base.manifest["quote_prompt"]
+    asked, known = recipe.served.quote_prompt.model_dump(), base.manifest["quote_prompt"]
     different = [key for key, value in known.items() if key in asked and asked[key] != value]
-    if different and run.recipe.fine_tune is None:
+    if different and recipe.fine_tune is None:
         key = different[0]
         raise InputInvalid(
             f"served.quote_prompt.{key} is {asked[key]!r}, and {base.name} is asked with {known[key]!r}; without a "

@@ -219,14 +219,12 @@ def _draw(run: Run, keywords: Sequence[str], report: Report) -> list[tuple[str, 
         update={
             "batch_size": settings.batch_size,
             "max_new_tokens": MOST_TOKENS,
-            "temperature": served.sampling.quote.temperature,
-            "top_p": served.sampling.quote.top_p,
             "seed": settings.seed,
         }
     )
     with report.progress("Writing quotes to judge", len(asked)) as advance:
         prompts = [tokens.prompt for tokens in encode(asked, tokenizer)]
-        answers = generate_answers(model, tokenizer, prompts, drawing, advance)
+        answers = generate_answers(model, tokenizer, prompts, drawing, advance, served.sampling.quote)
     return [
         (keyword, answer.text)
         for keyword, answer in zip(keywords, answers, strict=True)

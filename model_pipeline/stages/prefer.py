@@ -21,6 +21,7 @@ from typing import Any
 
 from peft import PeftModel
 from transformers import set_seed
+from transformers.integrations import TrackioCallback
 
 from model_pipeline.data.curated import Curated, draw
 from model_pipeline.data.marked import Marked
@@ -97,6 +98,7 @@ def prefer(run: Run, report: Report) -> None:
     last = learned[lessons[-1].method]
     figures = {
         **{key: last[key] for key in ("trained_parameters", "total_parameters", "train_loss", "best_validation_loss")},
+        **{key: last[key] for key in ("mixed_validation_loss",) if key in last},
         "method": settings.how,
         "device": started.hardware.name,
         "precision": started.hardware.precision(settings.precision),
@@ -216,17 +218,30 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
     if settings.interpolation < 1:
         trained = trainer.accelerator.unwrap_model(trainer.model)
         interpolate(trained, _former(started, begins_with), settings.interpolation)
+    figures, log = _figures(trainer, lesson, progress), list(trainer.state.log_history)
+    if settings.interpolation < 1:  # the figures so far are of weights that are not kept
+        with (place / "libraries.log").open("a", encoding="utf-8") as log_file, redirect_stdout(log_file):
+            figures |= _evaluated(trainer, lesson)
     after = _preference(started, trainer.model, lesson)
     if is_main_process():
         save_trained(trainer, place, settings.how)
         title = f"{started.run.recipe.name}: {lesson.method}"
-        write_curve(place, trainer.state.log_history, title)
-        write_rewards(place, trainer.state.log_history, title)
-        figures = _figures(trainer, lesson, progress) | {"before": before, "after": after}
+        write_curve(place, log, title)
+        write_rewards(place, log, title)
+        figures |= {"before": before, "after": after}
         figures["seconds"] = round((datetime.now(UTC) - began).total_seconds(), 1)
         _write_last(place / FIGURES_FILE, figures)
         report.say(_told(lesson, figures))
     trainer.accelerator.wait_for_everyone()
+
+
+def _evaluated(trainer: Any, lesson: Lesson) -> dict[str, Any]:
+    """The validation loss of mixed weights, and their rewards, in the place of those before mixing."""
+    if not lesson.validation:
+        return {}
+    trainer.remove_callback(TrackioCallback)  # it has ended its run, and would begin it again
+    loss, step = float(trainer.evaluate()["eval_loss"]), trainer.state.global_step
+    return {"mixed_validation_loss": loss, "rewards": last_rewards(trainer.state.log_history[-1:], step)}
 
 
 def _model(started: _Started, begins_with: Path | None) -> Any:

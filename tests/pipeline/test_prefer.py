@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -323,6 +324,15 @@ def test_written_rows_are_rehearsed_as_liked_ones(base: Path, rows: Path, tmp_pa
     assert (figures(run, "kto")["train_rows"], figures(run, "kto")["liked_rows"]) == (20, 12)
 
 
+def test_what_has_no_weight_is_not_rehearsed(base: Path, rows: Path, tmp_path: Path) -> None:
+    run = begun(tmp_path, base, rows, "kto", rehearsal=0.25, max_steps=1)
+    sources = run.recipe.data.sources
+    data = run.recipe.data.model_copy(update={"sources": tuple(s.model_copy(update={"weight": 0.0}) for s in sources)})
+    weightless = replace(run, recipe=run.recipe.model_copy(update={"data": data}))
+    prefer(weightless, Quiet())
+    assert figures(weightless, "kto")["train_rows"] == 16
+
+
 def test_a_loss_that_is_no_number_is_told(base: Path, rows: Path, tmp_path: Path) -> None:
     run = begun(tmp_path, base, rows, "kto", learning_rate_kto=1e30)
     with pytest.raises(
@@ -353,6 +363,9 @@ def test_weights_between_those_before_and_after(base: Path, rows: Path, tmp_path
     assert all(torch.allclose(found, between[name], atol=1e-6) for name, found in weights(part, "model").items())
     told = figures(part, "dpo")
     assert told["before"]["margin"] < told["after"]["margin"] < figures(whole, "dpo")["after"]["margin"]
+    assert told["mixed_validation_loss"] > told["best_validation_loss"]
+    assert part.figures(Stage.PREFER)["mixed_validation_loss"] == told["mixed_validation_loss"]
+    assert told["rewards"] != figures(whole, "dpo")["rewards"] and "mixed_validation_loss" not in figures(whole, "dpo")
 
 
 def test_weights_between_those_of_the_base_and_those_after_both_trainings(

@@ -74,6 +74,12 @@ async def test_replies_are_printed_in_order_and_nothing_else(piped: Piped, tmp_p
     assert not (tmp_path / "history").exists()
 
 
+async def test_without_a_line_it_is_said_why_nothing_happens(piped: Piped) -> None:
+    pipe = piped(b"")
+    assert await pipe.run() == 0
+    assert (pipe.out.getvalue(), pipe.err.getvalue()) == ("", "Ready.\n")
+
+
 async def test_what_was_taken_back_and_the_waiting_are_not_printed(piped: Piped) -> None:
     pipe = piped(
         b"/quote calm\n", says("One thing. Another. And a third. ", waits=[2, 1]), says("Calm water still moves.")

@@ -94,3 +94,10 @@ def test_a_chat_turn_is_answered() -> None:
     (reply,) = chat_samples(STARTER / "model.gguf", ["hey there"], SERVED.sampling.chat)
     assert reply.text
     assert "<|" not in reply.text
+
+
+@pytest.mark.parametrize("name", ["starter-mended", "starter-continued", "starter-votes"])
+def test_what_goes_on_from_it_is_drawn_as_it_is(name: str) -> None:
+    """A gate or a canary would otherwise compare temperatures."""
+    recipe = read_recipe(name, ["prefer.data=curated"])
+    assert recipe.served.sampling.model_dump() == json.loads((STARTER / "manifest.json").read_text())["sampling"]

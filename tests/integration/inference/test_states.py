@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.generation import Finished, GenerationRequest
+from benchmarks.choice_weights import known_quotes
+from bot.chat.generation import Finished, FinishReason, GenerationRequest
 from bot.composition import STARTER
 from bot.inference.batch_engine import BatchEngine, Piece
 from bot.inference.gguf_model import GgufModel, initialise
 from bot.inference.worker_client import WorkerClient
+from bot.models.folder import read_folder
 from tests.integration.inference.conftest import StartWorker
 
 ASKED = GenerationRequest(
@@ -43,6 +45,18 @@ def test_states_change_no_logits_however_long_the_prompts_are(model: GgufModel) 
         rows = engine.decode([*pieces, Piece(waiting, other, draws=False)], states=states)
         found.append([model.surprise(engine.context, row, 100) for row in rows[:4]])
     assert found[1] == pytest.approx(found[0], abs=0.1)
+
+
+async def test_the_worker_tells_what_a_judge_learns(start_worker: StartWorker) -> None:
+    """The mean state, the nats and the tokens of a text are those that another code finds when it reads the text."""
+    client = await start_worker()
+    (written,) = await client.generate_candidates(ASKED, 1)
+    told = written.finished
+    assert told.reason is FinishReason.END and told.state is not None and told.nats is not None
+    (known,) = known_quotes(read_folder(STARTER), [("rain", written.text.strip())])
+    assert known.state is not None and told.drawn == known.drawn
+    assert told.nats == pytest.approx(known.nats, abs=0.3)
+    assert told.state == pytest.approx(known.state, abs=0.1)
 
 
 async def test_the_worker_tells_the_mean_of_a_text(start_worker: StartWorker, model: GgufModel) -> None:

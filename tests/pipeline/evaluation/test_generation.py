@@ -21,6 +21,7 @@ from model_pipeline.evaluation.generation import (
     reply_states,
     row_seed,
 )
+from model_pipeline.gguf.description import Sampling
 from model_pipeline.recipe import Evaluate
 from tests.pipeline.data.small_tokenizer import LLAMA3, make_tokenizer
 
@@ -71,6 +72,19 @@ def tokenizer(tmp_path: Path) -> Any:
 def answered(model: Any, tokenizer: Any, prompts: list[list[int]], **settings: Any) -> list[Answer]:
     chosen = {"max_new_tokens": 12, "batch_size": 2, "temperature": 1.0, "top_p": 0.9} | settings
     return generate_answers(model, tokenizer, prompts, Evaluate(**chosen), nothing)
+
+
+def test_what_the_bot_would_not_draw_is_not_drawn(model: Any, tokenizer: Any) -> None:
+    prompts = [row.prompt for row in encode(ROWS, tokenizer)] * 6
+    settings = Evaluate(max_new_tokens=12, batch_size=8, temperature=1.0, top_p=1.0)
+
+    def drawn(**sampling: float) -> list[Answer]:
+        served = Sampling(**{"temperature": 5.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, **sampling})
+        return generate_answers(model, tokenizer, prompts, settings, nothing, served)
+
+    likeliest = answered(model, tokenizer, prompts, temperature=0.0)
+    assert drawn() != likeliest
+    assert drawn(top_k=1) == drawn(min_p=1.0) == drawn(top_p=1e-6) == likeliest
 
 
 def test_padding_does_not_change_likelihoods(model: Any, tokenizer: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,18 @@ def test_where_nobody_agreed_it_ends_with_a_sentence(bot: Path, tmp_path: Path) 
     assert open_turn(out).said == "Nothing may be trained on yet: nobody who agreed to it has said anything."
     assert "Nothing may be trained on yet" in (out / "report.html").read_text()
     assert run_loop(wanted(bot, out), Report()) is Ending.TOO_FEW  # it has ended, and says so again
+
+
+def test_a_model_that_cannot_be_trained_on_is_refused_before_anything_is_exported(bot: Path, tmp_path: Path) -> None:
+    folder = twin_of_the_embedded_model(tmp_path / "asked", "asked-otherwise")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["quote_prompt"]["lower_case"] = False
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    BotCommands(bot).run("model", "add", str(folder))
+    BotCommands(bot).run("model", "use", "asked-otherwise")
+    with pytest.raises(InputInvalid, match="lower_case is True, and asked-otherwise is asked with False"):
+        run_loop(wanted(bot, tmp_path / "turn"), Report())
+    assert not (tmp_path / "turn" / "export").exists()
 
 
 def test_too_few_votes_are_counted_out_loud(bot: Path, tmp_path: Path) -> None:

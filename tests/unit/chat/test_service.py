@@ -586,6 +586,16 @@ async def test_all_attempts_together_have_the_one_deadline() -> None:
     assert [request.deadline_s for request in bench.generator.requests] == [60.0, 40.0, 25.0]
 
 
+async def test_what_a_choice_took_is_of_that_deadline_too() -> None:
+    scripts = says("no", elapsed_s=10.0), says("no", elapsed_s=25.0), says(SEA)
+    bench = Bench(*scripts, quote=QuoteSettings(candidates=2), at_once=16, deadline_s=60.0)
+    assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SEA
+    assert [request.deadline_s for request in bench.generator.requests] == [60.0, 60.0, 35.0]
+    late = Bench(*[says("no", elapsed_s=60.5)] * 2, quote=QuoteSettings(candidates=2), at_once=16, deadline_s=60.0)
+    with pytest.raises(DeadlineExceeded, match="not ready within 60 seconds"):
+        await reply_of(late.service.quote(ANN, "sea"))
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,14 @@ def test_copies_are_known_whatever_their_case_and_marks(tmp_path: Path) -> None:
     assert judge.is_copy("rain fills the RIVER")
     assert judge.is_copy("My kettle whistles before it boils over and wakes the cat.")
     assert not judge.is_copy("The sun dries the road again.")
+
+
+def test_hardly_any_new_quote_is_taken_for_a_copy(tmp_path: Path) -> None:
+    lot = Random(1)
+    texts = [" ".join(f"word{lot.randrange(500)}" for _ in range(15)) for _ in range(4_000)]
+    judge = load_judge(saved(tmp_path, **learned_filters(texts[:2_000])), STATE)
+    assert all(judge.is_copy(text) for text in texts[:100])
+    assert sum(judge.is_copy(text) for text in texts[2_000:]) < 20  # 1%
 
 
 def test_words_that_the_model_made_up_are_told_from_those_it_learned(tmp_path: Path) -> None:

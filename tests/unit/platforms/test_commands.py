@@ -37,6 +37,7 @@ def test_a_line_is_one_command(line: str, command: Command) -> None:
         ("/quote", "/quote courage"),
         ("/quote   ", "/quote courage"),
         ("/quot x", "did you mean /quote?"),
+        ("/compare sea", "There is no command /compare; there are /quote, "),  # not: did you mean /forget?
         ("/", "/help"),
     ],
 )

@@ -61,6 +61,11 @@ def test_a_mended_quote_is_preferred_to_what_it_was_made_of(tmp_path: Path) -> N
     assert texts(path, "sft") == [("The sea is wide.",), (mend,)]
 
 
+def test_a_mend_of_two_texts_is_preferred_to_both(tmp_path: Path) -> None:
+    pairs = texts(written(tmp_path, marked(good=[3], mends=[[3, 2], [3, 0]])), "dpo")
+    assert pairs == [("The sea is deep.", "The sea is a wide."), ("The sea is deep.", "The sea is a cup.")]
+
+
 def test_what_a_judge_learns_from_is_the_models_own(tmp_path: Path) -> None:
     read = read_marked(written(tmp_path, marked(mends=[[3, 2]])))
     (found,) = read.lists("train") + read.lists("validation")
@@ -162,6 +167,7 @@ def test_a_conversation_that_goes_on_stays_in_its_split(tmp_path: Path) -> None:
             "its turns are not of user and assistant by turns, with a user's first and last",
         ),
         ({"messages": ANSWERED[:2]}, "its turns are not of user and assistant by turns, with a user's first and last"),
+        ({"keyword": "bus"}, "it has a keyword too; give quotes on a keyword or replies to messages"),
         ({"replies": ["Oh no!"]}, "replies is not a list of two texts or more"),
         ({"good": 0}, "good is not a list of places"),
         ({"good": [3]}, "3 is no place in a list of 3 replies, counted from 0"),
