@@ -218,7 +218,7 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
     if settings.interpolation < 1:
         trained = trainer.accelerator.unwrap_model(trainer.model)
         interpolate(trained, _former(started, begins_with), settings.interpolation)
-    figures, log = _figures(trainer, lesson, progress), list(trainer.state.log_history)
+    figures, history = _figures(trainer, lesson, progress), list(trainer.state.log_history)
     if settings.interpolation < 1:  # the figures so far are of weights that are not kept
         with (place / "libraries.log").open("a", encoding="utf-8") as log_file, redirect_stdout(log_file):
             figures |= _evaluated(trainer, lesson)
@@ -226,8 +226,8 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
     if is_main_process():
         save_trained(trainer, place, settings.how)
         title = f"{started.run.recipe.name}: {lesson.method}"
-        write_curve(place, log, title)
-        write_rewards(place, log, title)
+        write_curve(place, history, title)
+        write_rewards(place, history, title)
         figures |= {"before": before, "after": after}
         figures["seconds"] = round((datetime.now(UTC) - began).total_seconds(), 1)
         _write_last(place / FIGURES_FILE, figures)
