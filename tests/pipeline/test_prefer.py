@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model_pipeline.data.prepared import read_rows, training_texts
+from model_pipeline.data.prepared import read_rows, training_texts, write_rows
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.learned_texts import learned_texts
 from model_pipeline.recipe import read_recipe
@@ -324,13 +324,17 @@ def test_written_rows_are_rehearsed_as_liked_ones(base: Path, rows: Path, tmp_pa
     assert (figures(run, "kto")["train_rows"], figures(run, "kto")["liked_rows"]) == (20, 12)
 
 
-def test_what_has_no_weight_is_not_rehearsed(base: Path, rows: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("weight", "learned"), [(0.0, 16), (1.0, 20)])
+def test_what_has_no_weight_is_not_rehearsed(
+    weight: float, learned: int, base: Path, rows: Path, tmp_path: Path
+) -> None:
     run = begun(tmp_path, base, rows, "kto", rehearsal=0.25, max_steps=1)
-    sources = run.recipe.data.sources
-    data = run.recipe.data.model_copy(update={"sources": tuple(s.model_copy(update={"weight": 0.0}) for s in sources)})
-    weightless = replace(run, recipe=run.recipe.model_copy(update={"data": data}))
-    prefer(weightless, Quiet())
-    assert figures(weightless, "kto")["train_rows"] == 16
+    written = run.of(Stage.PREPARE) / "train.jsonl"
+    write_rows(written, [replace(row, origin="written.jsonl:1") for row in read_rows(written)])
+    source = run.recipe.data.sources[0].model_copy(update={"hub": "", "path": "written.jsonl", "weight": weight})
+    data = run.recipe.data.model_copy(update={"sources": (source,)})
+    prefer(replace(run, recipe=run.recipe.model_copy(update={"data": data})), Quiet())
+    assert figures(run, "kto")["train_rows"] == learned
 
 
 def test_a_loss_that_is_no_number_is_told(base: Path, rows: Path, tmp_path: Path) -> None:
