@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The bot with its embedded model. Build: docker build -t quotesmith .   Run: docker run -it -v quotesmith:/data quotesmith
+# The bot with its embedded model. Build: docker build -t quotesmith .   Run: see README.md
 FROM python:3.11-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends build-essential cmake && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
