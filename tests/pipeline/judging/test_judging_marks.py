@@ -111,3 +111,26 @@ def test_few_marks_and_no_marks_are_told(merged: Run, tmp_path: Path) -> None:
     enough, few = marks(tmp_path / "enough.jsonl", 600), reply_marks(tmp_path / "replies.jsonl", 60)
     with pytest.raises(InputInvalid, match=r"needs marks on 20 messages for training and for validation"):
         judged(merged, enough, few)
+
+
+def test_without_marks_it_learns_from_written_quotes_and_its_own(tmp_path: Path) -> None:
+    run = merged_run(tmp_path / "run")
+    run.of(Stage.QUANTIZE).mkdir()
+    run.model_folder.mkdir()
+    (run.model_folder / "manifest.json").write_text("{}")
+    run.finish(Stage.QUANTIZE, datetime.now(UTC), {})
+    things = [f"{first}{second}" for first in ("sea", "rain", "door", "hill", "tea") for second in "bcdfghklmnprstvw"]
+    for split, number in (("train", 0), ("validation", 1)):
+        rows = [
+            Row(f"Keyword: {thing}\nQuote:", f" The {thing} keeps no diary of {number}.", thing, thing, "quote")
+            for thing in things[number::2] * 2
+        ]
+        write_rows(run.of(Stage.PREPARE) / f"{split}.jsonl", rows)
+    settings = Judge(quotes_a_keyword=1, epochs=2, buckets=512, width=8, hidden=16)
+    asked = Run(run.folder, run.recipe.model_copy(update={"judge": settings}))
+    judge(asked, Report(Console(file=io.StringIO())))
+    figures = asked.figures(Stage.JUDGE)
+    assert figures["written_quotes"] == figures["held_out_written"] == 80
+    assert 0 < figures["told_from_other_keywords"] < 1 and figures["own_quotes"] <= 40
+    found = load_judge(run.model_folder / "judge.npz", 1)
+    assert not found.of_readers and found.is_copy("The seab keeps no diary of 0.")
