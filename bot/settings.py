@@ -86,7 +86,7 @@ class ChatSettings(_Section):
     repeat_window: int = Field(20, ge=0, le=1_000)
     attempts: int = Field(3, ge=1, le=20)
     candidates: int = Field(16, ge=1, le=64)
-    choice_s: float = Field(0.4, ge=0.0, le=60.0)
+    choice_s: float = Field(0.8, ge=0.0, le=60.0)
 
 
 class QuoteSettings(_Section):

@@ -104,8 +104,8 @@ class Source(_Section):
 
     A path that is not absolute is looked for in the working directory, then among the data of this package. `weight`
     says how many times its rows are learned from in an epoch of fine-tuning, and how often they are drawn as rehearsal:
-    0.1 is a tenth of them, and 0 none, as of rows that the base model has learned already. They are evaluated, and their
-    quotes kept from being given word for word, all the same.
+    0.1 is a tenth of them, and 0 none, as of rows that the base model has learned already. They are evaluated, and
+    their quotes kept from being given word for word, all the same.
     """
 
     form: Form
