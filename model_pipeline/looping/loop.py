@@ -59,8 +59,7 @@ def run_loop(wanted: Wanted, report: Report) -> Ending:
             report.say(f"This turn has ended before: {turn.said}")
             return turn.ending
         try:
-            _begin(turn, status, bot)
-            _check_served(turn, wanted.recipe)
+            _begin(turn, status, wanted.recipe, bot)
             for step in Step:
                 _go_through(step, turn, wanted, bot, report)
             turn.ending, turn.said = Ending.CANARY, turn.steps[-1].said
@@ -109,21 +108,17 @@ def _busy(turn: Turn, status: Mapping[str, Any]) -> str:
     )
 
 
-def _begin(turn: Turn, status: Mapping[str, Any], bot: BotCommands) -> None:
-    """Remember what is served, for the whole turn compares with that."""
+def _begin(turn: Turn, status: Mapping[str, Any], recipe: Recipe, bot: BotCommands) -> None:
+    """Remember what is served, for the whole turn compares with that; raise `InputInvalid` if it can't be trained on."""
     if not turn.against:
         served = bot.run("model", "show", status["active"])
         turn.against, turn.against_sha256 = status["active"], served["sha256"]
         turn.against_folder = str(Path(served["path"]).parent)
+        if recipe.base.family is Family.SERVED:
+            from model_pipeline.stages.dequantize import check_served  # late: it loads torch
+
+            check_served(_recipe_of(turn, recipe))  # before the turn is saved: another model may be chosen then
         turn.save()
-
-
-def _check_served(turn: Turn, recipe: Recipe) -> None:
-    """Raise `InputInvalid` for a model that cannot be trained on, while nothing is exported yet."""
-    if recipe.base.family is Family.SERVED and not turn.steps:
-        from model_pipeline.stages.dequantize import check_served  # late: it loads torch
-
-        check_served(_recipe_of(turn, recipe))
 
 
 def _go_through(step: Step, turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> None:

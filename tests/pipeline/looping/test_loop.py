@@ -112,6 +112,8 @@ def test_a_model_that_cannot_be_trained_on_is_refused_before_anything_is_exporte
     with pytest.raises(InputInvalid, match="lower_case is True, and asked-otherwise is asked with False"):
         run_loop(wanted(bot, tmp_path / "turn"), Report())
     assert not (tmp_path / "turn" / "export").exists()
+    BotCommands(bot).run("model", "use", "starter")
+    assert run_loop(wanted(bot, tmp_path / "turn"), Report()) is Ending.TOO_FEW  # it goes on with what is served now
 
 
 def test_too_few_votes_are_counted_out_loud(bot: Path, tmp_path: Path) -> None:
