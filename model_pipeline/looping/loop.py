@@ -109,7 +109,7 @@ def _busy(turn: Turn, status: Mapping[str, Any]) -> str:
 
 
 def _begin(turn: Turn, status: Mapping[str, Any], recipe: Recipe, bot: BotCommands) -> None:
-    """Remember what is served, for the whole turn compares with that; raise `InputInvalid` if it can't be trained on."""
+    """Remember what is served, for the turn compares with that. Raises `InputInvalid` if it cannot be trained on."""
     if not turn.against:
         served = bot.run("model", "show", status["active"])
         turn.against, turn.against_sha256 = status["active"], served["sha256"]

@@ -15,7 +15,6 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
-from transformers.integrations import TrackioCallback
 from trl import SFTConfig
 
 from model_pipeline.data.prepared import read_rows
@@ -33,7 +32,7 @@ from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
 from model_pipeline.training.hardware import PADDED_ONLY, Hardware, dtype_of, find_hardware, peak_memory_bytes
-from model_pipeline.training.interpolation import interpolate
+from model_pipeline.training.interpolation import interpolate, loss_after_training
 from model_pipeline.training.length_grouped import LengthGroupedTrainer
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
@@ -96,8 +95,7 @@ def _mix_with_base(run: Run, trainer: Any) -> float:
     trained = trainer.accelerator.unwrap_model(trainer.model)
     former = load_base(base_folder(run), run.recipe.base.revision, Method.FULL, trained.dtype)
     interpolate(trained, former, _settings(run).interpolation)
-    trainer.remove_callback(TrackioCallback)  # it has ended its run, and would begin it again
-    return float(trainer.evaluate()["eval_loss"])
+    return loss_after_training(trainer)
 
 
 def _settings(run: Run) -> FineTune:

@@ -21,7 +21,6 @@ from typing import Any
 
 from peft import PeftModel
 from transformers import set_seed
-from transformers.integrations import TrackioCallback
 
 from model_pipeline.data.curated import Curated, draw
 from model_pipeline.data.marked import Marked
@@ -42,7 +41,7 @@ from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
 from model_pipeline.training.held_out_preference import held_out_preference
-from model_pipeline.training.interpolation import interpolate
+from model_pipeline.training.interpolation import interpolate, loss_after_training
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.preference_trainers import Lesson, build_trainer
 from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnings_in
@@ -51,6 +50,13 @@ from model_pipeline.training.tokenizer import load_tokenizer
 
 FIGURES_FILE = "figures.json"  # of a method, written last: its presence means that the method is done
 CURATED_FILE = "curated.sha256"
+LAST_FIGURES = (  # of the last method, told of the stage
+    "trained_parameters",
+    "total_parameters",
+    "train_loss",
+    "best_validation_loss",
+    "mixed_validation_loss",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,7 @@ def prefer(run: Run, report: Report) -> None:
     _keep(trained, folder / _kind(settings))
     last = learned[lessons[-1].method]
     figures = {
-        **{key: last[key] for key in ("trained_parameters", "total_parameters", "train_loss", "best_validation_loss")},
-        **{key: last[key] for key in ("mixed_validation_loss",) if key in last},
+        **{key: last[key] for key in LAST_FIGURES if key in last},
         "method": settings.how,
         "device": started.hardware.name,
         "precision": started.hardware.precision(settings.precision),
@@ -215,13 +220,10 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
         raise Interrupted(
             f"Stopped at step {trainer.state.global_step} of {total} of {lesson.method}. {kept(checkpoints)}"
         )
-    if settings.interpolation < 1:
-        trained = trainer.accelerator.unwrap_model(trainer.model)
-        interpolate(trained, _former(started, begins_with), settings.interpolation)
     figures, history = _figures(trainer, lesson, progress), list(trainer.state.log_history)
     if settings.interpolation < 1:  # the figures so far are of weights that are not kept
-        with (place / "libraries.log").open("a", encoding="utf-8") as log_file, redirect_stdout(log_file):
-            figures |= _evaluated(trainer, lesson)
+        with (place / "libraries.log").open("a", encoding="utf-8") as log, redirect_stdout(log):
+            figures |= _interpolated(started, trainer, lesson, begins_with)
     after = _preference(started, trainer.model, lesson)
     if is_main_process():
         save_trained(trainer, place, settings.how)
@@ -235,13 +237,15 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
     trainer.accelerator.wait_for_everyone()
 
 
-def _evaluated(trainer: Any, lesson: Lesson) -> dict[str, Any]:
-    """The validation loss of mixed weights, and their rewards, in the place of those before mixing."""
+def _interpolated(started: _Started, trainer: Any, lesson: Lesson, begins_with: Path | None) -> dict[str, Any]:
+    """Mix the weights with the former ones; what is told of them in the place of what was before mixing."""
+    share = started.settings.interpolation
+    interpolate(trainer.accelerator.unwrap_model(trainer.model), _former(started, begins_with), share)
     if not lesson.validation:
         return {}
-    trainer.remove_callback(TrackioCallback)  # it has ended its run, and would begin it again
-    loss, step = float(trainer.evaluate()["eval_loss"]), trainer.state.global_step
-    return {"mixed_validation_loss": loss, "rewards": last_rewards(trainer.state.log_history[-1:], step)}
+    loss = loss_after_training(trainer)
+    rewards = last_rewards(trainer.state.log_history[-1:], trainer.state.global_step)
+    return {"mixed_validation_loss": loss, "rewards": rewards}
 
 
 def _model(started: _Started, begins_with: Path | None) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers.integrations import TrackioCallback
 
 
 def interpolate(model: Any, former: Any, share: float) -> None:
@@ -15,3 +16,9 @@ def interpolate(model: Any, former: Any, share: float) -> None:
     with torch.no_grad():
         for own, before in zip(model.parameters(), former.parameters(), strict=True):
             own.lerp_(before.to(own), 1 - share)
+
+
+def loss_after_training(trainer: Any) -> float:
+    """The validation loss of the weights as they are now; on every process, each with its rows."""
+    trainer.remove_callback(TrackioCallback)  # it has ended its run, and would begin it again
+    return float(trainer.evaluate()["eval_loss"])
