@@ -34,6 +34,7 @@ from bot.chat.ports import GenerationRecord
 from bot.chat.replies import Reply
 from bot.composition import Bot, open_bot
 from bot.errors import QuotesmithError
+from bot.models.manifest import MANIFEST_FILE
 from bot.settings import Settings, load_settings
 from bot.storage.jobs import SqlJobLedger
 from model_pipeline.data.sources import read_lines
@@ -69,6 +70,8 @@ def main() -> None:
         return
     if not arguments.model:
         sys.exit("Name at least one model folder with --model.")
+    if missing := next((folder for folder in arguments.model if not (folder / MANIFEST_FILE).is_file()), None):
+        sys.exit(f"{missing} is no model folder: it holds no {MANIFEST_FILE}.")
     if (arguments.out / "marks.tsv").exists():
         sys.exit(f"{arguments.out} holds lists already, maybe with marks; give --out another folder.")
     names = [folder.name for folder in arguments.model]

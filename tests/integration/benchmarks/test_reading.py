@@ -83,7 +83,8 @@ def test_quotes_are_written_and_counted_when_every_mark_is_there(tmp_path: Path)
         ("hi\n\nhi\tHello!\n", (), "Line 3 of .* is no conversation: a person's message, or more turns between tabs"),
         ("hi\t\tso tired\n", (), "Line 1 of .* is no conversation"),
         ("\n", (), "messages.tsv holds no conversation."),
-        ("hi\n", ("--model", "elsewhere/starter"), "Two of the models are called starter"),
+        ("hi\n", ("--model", str(STARTER)), "Two of the models are called starter"),
+        ("hi\n", ("--model", "nowhere"), "nowhere is no model folder: it holds no manifest.json."),
     ],
 )
 def test_wrong_input_is_named(tmp_path: Path, lines: str, more: tuple[str, ...], reason: str) -> None:
