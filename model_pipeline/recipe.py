@@ -238,7 +238,8 @@ class Prefer(_Section):
     It starts from the run's fine-tuned adapter if there is one, else from the base, and each method goes on from the
     one before. A method that has fewer rows than `least_rows` is left out. A row's weight is the probability that it
     is drawn. Weights between those before and after a method (`interpolation`) keep more of the likelihood and the
-    variety of what was written, see `training.interpolation`. `desirable_weight` and `undesirable_weight` of KTO are
+    variety of what was written, see `training.interpolation`; `calibrate` makes what is left as sure as it is right of
+    the written rows held out, see `training.calibration`. `desirable_weight` and `undesirable_weight` of KTO are
     chosen by the rows' counts where they are 0.
     """
 
@@ -256,6 +257,7 @@ class Prefer(_Section):
     beta: float = Field(0.1, gt=0)  # how dearly the model pays for leaving the one that it started from
     interpolation: float = Field(1.0, gt=0, le=1)  # of the weights before a method (0) and after it (1)
     interpolation_from: Literal["method", "base"] = "method"  # or of those of the base, before fine-tuning too
+    calibrate: bool = False
     desirable_weight: float = Field(0.0, ge=0)
     undesirable_weight: float = Field(0.0, ge=0)
     rehearsal: float = Field(0.1, ge=0, le=1)  # written rows beside those of sft and kto, as a share of them
@@ -286,6 +288,8 @@ class Prefer(_Section):
     def _interpolates_all_weights(self) -> Self:
         if self.interpolation < 1 and self.how is not Method.FULL:
             raise ValueError('interpolation below 1 mixes all weights, and needs how = "full"')
+        if self.calibrate and self.how is not Method.FULL:
+            raise ValueError('calibrate = true scales weights of the model, and needs how = "full"')
         if self.interpolation_from == "base" and len(self.methods) > 1:
             raise ValueError('interpolation_from = "base" needs a single method: the next would not begin with the mix')
         return self

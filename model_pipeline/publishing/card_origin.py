@@ -100,6 +100,7 @@ def _outcome(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         "training loss": ("train_loss", "{:.3f}"),
         "validation loss": ("best_validation_loss", "{:.3f}"),
         "validation loss of what was kept": ("mixed_validation_loss", "{:.3f}"),
+        "temperature that the logits were divided by": ("calibration_temperature", "{:.2f}"),
         "precision": ("precision", "{}"),
         "device": ("device", "{}"),
     }

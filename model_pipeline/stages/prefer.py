@@ -14,11 +14,12 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel
 from transformers import set_seed
 
@@ -27,6 +28,7 @@ from model_pipeline.data.marked import Marked
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
 from model_pipeline.data.prepared import read_rows, write_rows
+from model_pipeline.data.tokens import encode
 from model_pipeline.data.weights import weighted
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.learned_texts import LEARNED_FILE
@@ -36,6 +38,7 @@ from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder, preferred_from, why_not
 from model_pipeline.training.adapters import save_trained
 from model_pipeline.training.base_model import load_base, parameter_counts
+from model_pipeline.training.calibration import Calibration, calibrate
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
@@ -101,6 +104,7 @@ def prefer(run: Run, report: Report) -> None:
     write_rows(folder / LEARNED_FILE, (each.rows[0] for lesson in lessons for each in lesson.train if each.liked))
     assert trained is not None  # there was a lesson
     _keep(trained, folder / _kind(settings))
+    calibration = _calibrated(started, report) if settings.calibrate else None
     last = learned[lessons[-1].method]
     figures = {
         **{key: last[key] for key in LAST_FIGURES if key in last},
@@ -109,6 +113,7 @@ def prefer(run: Run, report: Report) -> None:
         "precision": started.hardware.precision(settings.precision),
         "steps": sum(each["steps"] for each in learned.values()),
         "methods": learned,
+        **({f"calibration_{name}": value for name, value in asdict(calibration).items()} if calibration else {}),
         "exports": [curated.export] if curated.export else [],
         "curated_sha256": curated.sha256,
     }
@@ -331,6 +336,20 @@ def _keep(trained: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     shutil.copytree(trained, partial)
     partial.replace(target)
+
+
+def _calibrated(started: _Started, report: Report) -> Calibration:
+    """Scale the logits of what is kept by the written rows held out. Begun again from what was learned if it is cut."""
+    run, settings, place = started.run, started.settings, started.folder / _kind(started.settings)
+    rows = weighted(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), run.recipe.data)
+    model = load_base(str(place), run.recipe.base.revision, settings.how, torch.float32, train=True)
+    found = calibrate(model, encode(rows, started.tokenizer), settings.batch_size, started.tokenizer.pad_token_id)
+    model.save_pretrained(place)
+    report.say(
+        f"Calibrated: at a temperature of {found.temperature:.2f} held-out written rows are likeliest "
+        f"({found.nats_before:.3f} nats a token before, {found.nats_after:.3f} with it)."
+    )
+    return found
 
 
 def _write_last(path: Path, figures: Mapping[str, Any]) -> None:

@@ -33,7 +33,14 @@ from model_pipeline.runs import RECIPE_FILE, Run, Stage, sha256, versions
 from model_pipeline.training.failures import told_in_a_sentence
 
 SPLITS = ("train.jsonl", "validation.jsonl", "test.jsonl")
-TRAINING_FIGURES = ("method", "steps", "train_loss", "best_validation_loss", "mixed_validation_loss")
+TRAINING_FIGURES = (
+    "method",
+    "steps",
+    "train_loss",
+    "best_validation_loss",
+    "mixed_validation_loss",
+    "calibration_temperature",
+)
 
 
 @dataclass(frozen=True, slots=True)

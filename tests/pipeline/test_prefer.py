@@ -395,6 +395,26 @@ def test_a_mix_with_the_base_is_of_one_method() -> None:
         read_recipe("starter-votes", changes)
 
 
+def test_a_calibrated_model_ranks_as_before_and_is_as_sure_as_it_is_right(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    run = finished(tmp_path, base, rows, "sft", how="full", learning_rate_sft=1e-2, calibrate=True)
+    told, folder = run.figures(Stage.PREFER), run.of(Stage.PREFER)
+    assert told["calibration_temperature"] != 1
+    assert told["calibration_nats_after"] < told["calibration_nats_before"]
+    learned, kept = weights(run, "1-sft/model"), weights(run, "model")
+    (scaled,) = (name for name in kept if not torch.equal(kept[name], learned[name]))
+    assert torch.allclose(kept[scaled] * told["calibration_temperature"], learned[scaled], rtol=1e-5)
+    assert likelihoods(folder / "model", None, UNSEEN, kind) != likelihoods(
+        folder / "1-sft" / "model", None, UNSEEN, kind
+    )
+
+
+def test_an_adapter_is_not_calibrated() -> None:
+    with pytest.raises(InputInvalid, match='calibrate = true scales weights of the model, and needs how = "full"'):
+        read_recipe("starter-votes", ["prefer.data=curated", "prefer.calibrate=true"])
+
+
 def test_an_adapter_is_not_interpolated() -> None:
     with pytest.raises(InputInvalid, match='interpolation below 1 mixes all weights, and needs how = "full"'):
         read_recipe("starter-votes", ["prefer.data=curated", "prefer.interpolation=0.5"])
