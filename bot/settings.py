@@ -96,7 +96,7 @@ class QuoteSettings(_Section):
     max_tokens: int = Field(120, ge=8, le=2_048)
     attempts: int = Field(4, ge=1, le=20)
     candidates: int = Field(16, ge=1, le=64)
-    choice_s: float = Field(0.4, ge=0.0, le=60.0)
+    choice_s: float = Field(0.38, ge=0.0, le=60.0)
     repeat_window: int = Field(50, ge=0, le=1_000)
     pool_depth: int = Field(4, ge=0, le=1_000)
     pool_keywords: int = Field(20, ge=1, le=10_000)
