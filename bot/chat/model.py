@@ -14,13 +14,14 @@ class QuotePrompt:
 
     `template` contains `{keyword}` once. With `chat` it is sent as a user turn through the model's chat template
     (after `system`, if any); without, it is the raw text that the model completes. `lower_case` says that the model
-    was trained on keywords in lower case only.
+    was trained on keywords in lower case only, and `bare` on keywords without an article before or marks around them.
     """
 
     template: str
     chat: bool
     system: str = ""
     lower_case: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

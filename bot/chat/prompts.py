@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.chat.generation import GenerationRequest, Sampling
 from bot.chat.messages import ConversationKey, Role, StoredMessage, Style, Turn
-from bot.chat.model import Model
+from bot.chat.model import Model, QuotePrompt
 from bot.chat.quotes import quote_grammar
 
 _DARING = 0.3  # added to the temperature: at 0.9 most small models still write whole sentences at 1.2
+_AROUND = re.compile(r"""^[\s#"'“”‘’]+|[\s.,!?…"'“”‘’]+$""")
+_ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)", re.IGNORECASE)
 _RETRY_TEMPERATURE = 0.1  # added for each further attempt, so that the same prompt does not give the same text
 
 
@@ -25,8 +28,7 @@ def quote_request(
     style: Style | None = None,
 ) -> GenerationRequest:
     """Ask for one quote on a keyword, in the form that the model was trained on."""
-    asked = keyword.lower() if model.quote_prompt.lower_case else keyword
-    text = model.quote_prompt.template.replace("{keyword}", asked)
+    text = model.quote_prompt.template.replace("{keyword}", _asked(model.quote_prompt, keyword))
     request = GenerationRequest(
         person=person,
         max_tokens=max_tokens,
@@ -38,6 +40,12 @@ def quote_request(
     if model.quote_prompt.chat:
         return replace(request, turns=_with_system(model.quote_prompt.system, [Turn(Role.USER, text)]))
     return replace(request, prompt=text)
+
+
+def _asked(prompt: QuotePrompt, keyword: str) -> str:
+    """The keyword as the model knows keywords: "the sea" makes one that knows bare ones write "The the sea"."""
+    asked = keyword.lower() if prompt.lower_case else keyword
+    return _ARTICLE.sub("", _AROUND.sub("", asked)) or asked if prompt.bare else asked
 
 
 def _styled(sampling: Sampling, style: Style | None) -> Sampling:

@@ -47,6 +47,7 @@ class QuotePromptSection(_Section):
     chat: bool
     system: str = ""
     lower_case: bool = False
+    bare: bool = False
 
 
 class SamplingSection(_Section):

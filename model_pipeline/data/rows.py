@@ -63,8 +63,7 @@ def reply_of(row: Row) -> str:
 
 
 def _quote_row(item: Item, data: Data, quote_prompt: QuotePrompt) -> Row:
-    keyword = item.keyword.lower() if quote_prompt.lower_case else item.keyword
-    asked, group = quote_prompt.template.replace("{keyword}", keyword), _group(item, data.group_by)
+    asked, group = quote_prompt.asked(item.keyword), _group(item, data.group_by)
     if quote_prompt.chat or data.quotes_as == "chat":
         system = [Message("system", quote_prompt.system)] if quote_prompt.system else []
         prompt = _turns([*system, Message("user", asked)])

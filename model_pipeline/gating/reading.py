@@ -64,8 +64,7 @@ def prompt_and_reply(model: GgufModel, quote_prompt: QuotePrompt, text: Text) ->
     if not text.keyword:
         turns = tuple({"role": role, "content": content} for role, content in text.turns)
         return _in_turns(model, turns, text.reply, end)
-    keyword = text.keyword.lower() if quote_prompt.lower_case else text.keyword
-    asked = quote_prompt.template.replace("{keyword}", keyword)
+    asked = quote_prompt.asked(text.keyword)
     if quote_prompt.chat:
         system = ({"role": "system", "content": quote_prompt.system},) if quote_prompt.system else ()
         return _in_turns(model, (*system, {"role": "user", "content": asked}), text.reply, end)

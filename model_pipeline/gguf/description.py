@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_pipeline.errors import InputInvalid
+
+_AROUND = re.compile(r"""^[\s#"'“”‘’]+|[\s.,!?…"'“”‘’]+$""")
+_ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)", re.IGNORECASE)
 
 
 def _one_keyword(template: str) -> str:
@@ -24,13 +28,21 @@ class _Section(BaseModel):
 class QuotePrompt(_Section):
     """How the model is asked for a quote: completed as raw text, or as a user turn after `system` with `chat`.
 
-    With `lower_case` the keyword is written in lower case, for a model that was trained on no other.
+    With `lower_case` the keyword is written in lower case, and with `bare` without an article before it or marks around
+    it, for a model that was trained on no other.
     """
 
     template: Annotated[str, AfterValidator(_one_keyword)]
     chat: bool
     system: str = ""
     lower_case: bool = False
+    bare: bool = False
+
+    def asked(self, keyword: str) -> str:
+        """The template with the keyword in it, as the bot asks."""
+        keyword = keyword.lower() if self.lower_case else keyword
+        bare = _ARTICLE.sub("", _AROUND.sub("", keyword)) if self.bare else ""
+        return self.template.replace("{keyword}", bare or keyword)
 
 
 class Sampling(_Section):

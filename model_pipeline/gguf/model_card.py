@@ -39,8 +39,9 @@ def _asked(description: Description) -> str:
     how = "as a user turn of the chat template" if prompt.chat else "as plain text that the model completes"
     system = "System turns are understood." if description.system_prompt else "It was never trained on system turns."
     case = "The keyword is written in lower case. " if prompt.lower_case else ""
+    bare = "No article stands before it, and no marks around it. " if prompt.bare else ""
     quote = f"For a quote, {how}:\n\n```\n{prompt.template}\n```"
-    return f"{quote}\n\n{case}For chat, with the template in the GGUF. {system}"
+    return f"{quote}\n\n{case}{bare}For chat, with the template in the GGUF. {system}"
 
 
 def _sampling(description: Description) -> str:

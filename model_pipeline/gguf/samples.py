@@ -39,7 +39,7 @@ def chat_samples(gguf: Path, messages: Sequence[str], sampling: Sampling) -> lis
 
 def quote_prompt_text(model: GgufModel, prompt: QuotePrompt, keyword: str) -> str:
     """The whole text that the model continues when it is asked for a quote."""
-    asked = prompt.template.replace("{keyword}", keyword.lower() if prompt.lower_case else keyword)
+    asked = prompt.asked(keyword)
     return _chat_prompt(model, prompt.system, asked) if prompt.chat else asked
 
 

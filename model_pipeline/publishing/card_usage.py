@@ -27,11 +27,12 @@ def _of_gguf(facts: Facts) -> str:
     repo, quantization = recipe.publish.gguf, facts.served.get("quantization", recipe.quantize.types[0])
     turn = "as a user turn of the chat template" if prompt.chat else "as plain text that the model completes"
     case = ", the keyword in lower case" if prompt.lower_case else ""
+    bare = ", without an article before it" if prompt.bare else ""
     return (
         "With the bot, which takes from `manifest.json` the prompt and the sampling that it was trained and measured "
         f"with:\n\n{code(f'quotesmith model pull {repo}')}\n\n"
         f"With llama.cpp:\n\n{code(f'llama-cli -hf {repo}:{quantization}')}\n\n"
-        f"It is asked for a quote {turn}{case}:\n\n{code(prompt.template)}"
+        f"It is asked for a quote {turn}{case}{bare}:\n\n{code(prompt.template)}"
     )
 
 

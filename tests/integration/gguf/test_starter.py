@@ -81,13 +81,14 @@ def test_samples_are_the_same_every_time() -> None:
     assert all(sample.text for sample in first)
 
 
-def test_a_keyword_is_asked_for_in_lower_case() -> None:
-    lower, upper = (
+@pytest.mark.parametrize(("plain", "typed"), [("courage", "COURAGE"), ("moon", "the Moon!")])
+def test_a_keyword_is_asked_for_in_lower_case_and_bare(plain: str, typed: str) -> None:
+    one, other = (
         quote_samples(STARTER / "model.gguf", SERVED.quote_prompt, [keyword], SERVED.sampling.quote)[0]
-        for keyword in ("courage", "COURAGE")
+        for keyword in (plain, typed)
     )
-    assert lower.text == upper.text
-    assert (lower.asked, upper.asked) == ("courage", "COURAGE")
+    assert one.text == other.text
+    assert (one.asked, other.asked) == (plain, typed)
 
 
 def test_a_chat_turn_is_answered() -> None:

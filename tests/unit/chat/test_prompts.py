@@ -67,8 +67,37 @@ def test_a_model_of_lower_case_keywords_is_asked_in_lower_case(form: QuotePrompt
     assert quote(asked_with(replace(form, lower_case=True)), typed) == expected
 
 
-@pytest.mark.parametrize("given", [{}, {"lower_case": False}, {"lower_case": True}])
-def test_a_manifest_says_whether_keywords_are_lower_case(given: dict[str, bool], tmp_path: Path) -> None:
+BARE = [
+    ("The sea!", "sea"),
+    ("an Old friend", "Old friend"),
+    ("A  rainy day...", "rainy day"),
+    ("#friday", "friday"),
+    ("“courage”", "courage"),
+    ("o'clock", "o'clock"),
+    ("C++", "C++"),
+    ("theatre", "theatre"),
+    ("a", "a"),
+    ("the", "the"),
+    ("The?", "The"),
+    ("!!!", "!!!"),
+    ("日本", "日本"),
+]
+
+
+@pytest.mark.parametrize("form", [MODEL.quote_prompt, CHAT_FORM])
+@pytest.mark.parametrize(("typed", "asked"), BARE)
+def test_a_model_of_bare_keywords_is_asked_without_article_and_marks(form: QuotePrompt, typed: str, asked: str) -> None:
+    assert quote(asked_with(replace(form, bare=True)), typed) == quote(asked_with(form), asked)
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_of_no_keyword_nothing_is_left(typed: str) -> None:
+    bare = quote(asked_with(replace(MODEL.quote_prompt, bare=True)), typed).prompt or ""
+    assert bare.removeprefix("Keyword: ").removesuffix("\nQuote:").strip()
+
+
+@pytest.mark.parametrize("given", [{}, {"lower_case": False}, {"lower_case": True, "bare": True}])
+def test_a_manifest_says_whether_keywords_are_lower_case_and_bare(given: dict[str, bool], tmp_path: Path) -> None:
     manifest = Manifest.model_validate(
         {
             "format": 1,
@@ -79,7 +108,8 @@ def test_a_manifest_says_whether_keywords_are_lower_case(given: dict[str, bool],
             "quote_prompt": {"template": "On {keyword}:", "chat": False, **given},
         }
     )
-    assert manifest.to_model(tmp_path).quote_prompt.lower_case == given.get("lower_case", False)
+    prompt = manifest.to_model(tmp_path).quote_prompt
+    assert (prompt.lower_case, prompt.bare) == (given.get("lower_case", False), given.get("bare", False))
 
 
 def test_the_words_of_the_form_keep_their_case() -> None:

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.chat.model import QuotePrompt as AskedByTheBot
+from bot.chat.prompts import quote_request
 from model_pipeline.errors import InputInvalid
-from model_pipeline.gguf.description import read_description
+from model_pipeline.gguf.description import QuotePrompt, read_description
+from tests.fakes import MODEL
 
 RECIPE = Path(__file__).with_name("starter-v0.toml")
 MINIMAL = """
@@ -37,6 +44,18 @@ def test_a_minimal_description_gets_the_defaults(tmp_path: Path) -> None:
 def test_the_starter_asks_in_lower_case(pytestconfig: pytest.Config) -> None:
     about = read_description(pytestconfig.rootpath / RECIPE)
     assert about.quote_prompt.lower_case is True
+
+
+@given(
+    st.text(min_size=1) | st.from_regex(r"(?i)[#\"“]?(the|an?) ?[a-z' ]{1,12}[!?. ”]{0,3}", fullmatch=True),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_model_is_trained_and_measured_on_what_the_bot_asks(keyword: str, lower_case: bool, bare: bool) -> None:
+    form: dict[str, Any] = {"template": "About {keyword}:", "chat": False, "lower_case": lower_case, "bare": bare}
+    model = replace(MODEL, quote_prompt=AskedByTheBot(**form))
+    asked = quote_request(model, keyword, person="p", max_tokens=9, seed=None, deadline_s=9.0).prompt
+    assert QuotePrompt.model_validate(form).asked(keyword) == asked
 
 
 def test_an_override_replaces_a_key_unless_it_is_none(tmp_path: Path) -> None:

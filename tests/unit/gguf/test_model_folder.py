@@ -108,10 +108,10 @@ def test_the_card_tells_what_the_manifest_does() -> None:
 
 
 def test_the_card_of_a_chat_model_in_lower_case() -> None:
-    prompt = {"template": "A quote on {keyword}.", "chat": True, "lower_case": True}
+    prompt = {"template": "A quote on {keyword}.", "chat": True, "lower_case": True, "bare": True}
     text = card(described(quote_prompt=prompt, system_prompt=True))
     assert "as a user turn of the chat template" in text
-    assert "The keyword is written in lower case." in text
+    assert "The keyword is written in lower case. No article stands before it, and no marks around it." in text
     assert "System turns are understood." in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,11 @@ def test_a_quote_completes_its_prompt() -> None:
 def test_a_model_of_lower_case_is_asked_in_lower_case() -> None:
     (row,) = make_rows([QUOTE], data(), TEXT.model_copy(update={"lower_case": True}))
     assert row.prompt == "Keyword: new york\nQuote:"
+
+
+def test_a_model_of_bare_keywords_is_asked_without_article_and_marks() -> None:
+    (row,) = make_rows([replace(QUOTE, keyword="The sea!")], data(), TEXT.model_copy(update={"bare": True}))
+    assert (row.prompt, row.keyword) == ("Keyword: sea\nQuote:", "The sea!")
 
 
 def test_a_prompt_that_ends_with_a_space_gets_no_second_one() -> None:
