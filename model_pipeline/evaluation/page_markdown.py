@@ -9,7 +9,7 @@ from jinja2 import Environment
 
 from model_pipeline.evaluation.page_content import PageContent
 
-_MARKUP = re.compile(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w))")  # within a word an underscore is plain text
+_MARKUP = re.compile(r"([\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_]))")  # between letters an underscore is plain text
 _ENTITIES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 TEMPLATE = """\

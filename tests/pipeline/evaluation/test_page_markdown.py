@@ -3,7 +3,7 @@ from __future__ import annotations
 from html import unescape
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -52,6 +52,8 @@ def test_models_that_all_adhere_need_no_table_of_reasons() -> None:
 
 
 @given(st.text(max_size=60))
+@example("__0__")
+@example("a__b_ _c snake_case")
 def test_any_text_is_shown_as_it_stands(text: str) -> None:
     page = MARKDOWN.render(f"- Prompt: {escape(showable(text))}.")
     shown = unescape(page.removeprefix("<ul>\n<li>Prompt:").removesuffix(".</li>\n</ul>\n").replace("<br>", " "))
