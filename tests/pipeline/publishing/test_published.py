@@ -96,7 +96,7 @@ def test_the_bot_serves_what_was_published(person: Publisher, hub: LoopbackHub, 
 
     served = json.loads(person.content("model/manifest.json"))
     assert {key: told[key] for key in ("quote_prompt", "system_prompt", "quantization", "evaluation")} == {
-        "quote_prompt": {"lower_case": False, **served["quote_prompt"]},
+        "quote_prompt": {"lower_case": False, "bare": False, **served["quote_prompt"]},
         **{key: served[key] for key in ("system_prompt", "quantization", "evaluation")},
     }
     assert told["sampling"]["quote"]["temperature"] == served["sampling"]["quote"]["temperature"]
