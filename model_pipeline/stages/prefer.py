@@ -28,6 +28,7 @@ from model_pipeline.data.marked import Marked
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
 from model_pipeline.data.prepared import read_rows, write_rows
+from model_pipeline.data.rows import Row
 from model_pipeline.data.tokens import encode
 from model_pipeline.data.weights import weighted
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
@@ -38,7 +39,7 @@ from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder, preferred_from, why_not
 from model_pipeline.training.adapters import save_trained
 from model_pipeline.training.base_model import load_base, parameter_counts
-from model_pipeline.training.calibration import Calibration, calibrate
+from model_pipeline.training.calibration import Calibration, calibrate, scaling_weights
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
 from model_pipeline.training.failures import kept, told_in_a_sentence
@@ -89,6 +90,8 @@ def prefer(run: Run, report: Report) -> None:
     started = _Started(run, settings, folder, tokenizer, find_hardware())
     lessons = _lessons(started, curated, report)  # refused where there are too few rows, and more may be curated then
     (folder / CURATED_FILE).write_text(f"{curated.sha256}\n", encoding="utf-8")
+    if settings.calibrate:
+        _check_calibrates(started)
     trained = _fine_tuned_adapter(run)
     learned = {}
     for number, lesson in enumerate(lessons, start=1):
@@ -338,10 +341,23 @@ def _keep(trained: Path, target: Path) -> None:
     partial.replace(target)
 
 
+def _written_validation(run: Run) -> list[Row]:
+    return weighted(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), run.recipe.data)
+
+
+def _check_calibrates(started: _Started) -> None:
+    """Before the long work: what could not be calibrated would be refused after it. Raises `InputInvalid`."""
+    if not _written_validation(started.run):
+        raise InputInvalid(
+            "prefer.calibrate needs written rows that are held out, and no source with a weight has any."
+        )
+    scaling_weights(_model(started, None))
+
+
 def _calibrated(started: _Started, report: Report) -> Calibration:
     """Scale the logits of what is kept by the written rows held out. Begun again from what was learned if it is cut."""
     run, settings, place = started.run, started.settings, started.folder / _kind(started.settings)
-    rows = weighted(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), run.recipe.data)
+    rows = _written_validation(run)
     model = load_base(str(place), run.recipe.base.revision, settings.how, torch.float32, train=True)
     found = calibrate(model, encode(rows, started.tokenizer), settings.batch_size, started.tokenizer.pad_token_id)
     model.save_pretrained(place)

@@ -34,13 +34,9 @@ class Calibration:
 def calibrate(model: Any, encoded: Sequence[Encoded], batch_size: int, pad_id: int) -> Calibration:
     """Divide the logits of `model` by the temperature at which the replies are likeliest.
 
-    Raises `InputInvalid` where there is no reply, or where no weights are known that scale the logits.
+    Raises `InputInvalid` as `scaling_weights` does.
     """
-    if not any(row.reply_tokens for row in encoded):
-        raise InputInvalid(
-            "prefer.calibrate needs written rows to be right about, and the run's validation split has none."
-        )
-    scaled = _scaling(model)
+    scaled = scaling_weights(model)
     former = [parameter.detach().clone() for parameter in scaled]
 
     def scale(temperature: float) -> None:
@@ -61,8 +57,11 @@ def calibrate(model: Any, encoded: Sequence[Encoded], batch_size: int, pad_id: i
     return Calibration(temperature, before, min(float(best.fun), before))
 
 
-def _scaling(model: Any) -> list[torch.nn.Parameter]:
-    """The weights that the logits are proportional to: the head's, or the last norm's where the head is tied."""
+def scaling_weights(model: Any) -> list[torch.nn.Parameter]:
+    """The weights that the logits are proportional to: the head's, or the last norm's where the head is tied.
+
+    Raises `InputInvalid` where none are known.
+    """
     head = model.get_output_embeddings()
     module = head
     if head.weight is model.get_input_embeddings().weight:

@@ -395,19 +395,26 @@ def test_a_mix_with_the_base_is_of_one_method() -> None:
         read_recipe("starter-votes", changes)
 
 
-def test_a_calibrated_model_ranks_as_before_and_is_as_sure_as_it_is_right(
+def test_calibration_scales_one_weight_of_what_was_learned_and_makes_written_rows_likelier(
     base: Path, rows: Path, tmp_path: Path
 ) -> None:
     run = finished(tmp_path, base, rows, "sft", how="full", learning_rate_sft=1e-2, calibrate=True)
-    told, folder = run.figures(Stage.PREFER), run.of(Stage.PREFER)
+    told = run.figures(Stage.PREFER)
     assert told["calibration_temperature"] != 1
     assert told["calibration_nats_after"] < told["calibration_nats_before"]
     learned, kept = weights(run, "1-sft/model"), weights(run, "model")
     (scaled,) = (name for name in kept if not torch.equal(kept[name], learned[name]))
     assert torch.allclose(kept[scaled] * told["calibration_temperature"], learned[scaled], rtol=1e-5)
-    assert likelihoods(folder / "model", None, UNSEEN, kind) != likelihoods(
-        folder / "1-sft" / "model", None, UNSEEN, kind
-    )
+
+
+def test_without_a_written_row_nothing_is_begun_that_could_not_be_calibrated(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    run = begun(tmp_path, base, rows, "sft", how="full", calibrate=True)
+    write_rows(run.of(Stage.PREPARE) / "validation.jsonl", [])
+    with pytest.raises(InputInvalid, match=r"prefer\.calibrate needs written rows that are held out"):
+        prefer(run, Quiet())
+    assert not (run.of(Stage.PREFER) / "1-sft").exists()
 
 
 def test_an_adapter_is_not_calibrated() -> None:

@@ -91,7 +91,7 @@ def test_a_model_of_bare_keywords_is_asked_without_article_and_marks(form: Quote
 
 
 @given(st.text(min_size=1).filter(str.strip))
-def test_of_no_keyword_nothing_is_left(typed: str) -> None:
+def test_something_is_left_of_every_keyword(typed: str) -> None:
     bare = quote(asked_with(replace(MODEL.quote_prompt, bare=True)), typed).prompt or ""
     assert bare.removeprefix("Keyword: ").removesuffix("\nQuote:").strip()
 
