@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import emoji
+
 from bot.chat.generation import GenerationRequest, Sampling
 from bot.chat.messages import ConversationKey, Role, StoredMessage, Style, Turn
 from bot.chat.model import Model, QuotePrompt
@@ -14,6 +16,7 @@ from bot.chat.quotes import quote_grammar
 _DARING = 0.3  # added to the temperature: at 0.9 most small models still write whole sentences at 1.2
 _AROUND = re.compile(r"""^[\s#"'“”‘’]+|[\s.,!?…"'“”‘’]+$""")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)", re.IGNORECASE)
+_SKIN_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
 _RETRY_TEMPERATURE = 0.1  # added for each further attempt, so that the same prompt does not give the same text
 
 
@@ -28,7 +31,7 @@ def quote_request(
     style: Style | None = None,
 ) -> GenerationRequest:
     """Ask for one quote on a keyword, in the form that the model was trained on."""
-    text = model.quote_prompt.template.replace("{keyword}", _asked(model.quote_prompt, keyword))
+    text = model.quote_prompt.template.replace("{keyword}", asked_keyword(model.quote_prompt, keyword))
     request = GenerationRequest(
         person=person,
         max_tokens=max_tokens,
@@ -42,10 +45,20 @@ def quote_request(
     return replace(request, prompt=text)
 
 
-def _asked(prompt: QuotePrompt, keyword: str) -> str:
-    """The keyword as the model knows keywords: "the sea" makes one that knows bare ones write "The the sea"."""
+def asked_keyword(prompt: QuotePrompt, keyword: str) -> str:
+    """The keyword as the model knows keywords: "the sea" makes one that knows bare ones write "The the sea".
+
+    Such a model knows no emoji either, and is asked for what Unicode calls them: "party popper".
+    """
     asked = keyword.lower() if prompt.lower_case else keyword
-    return _ARTICLE.sub("", _AROUND.sub("", asked)) or asked if prompt.bare else asked
+    if not prompt.bare:
+        return asked
+    named = emoji.replace_emoji(_SKIN_TONE.sub("", asked), _name_of_emoji)
+    return _ARTICLE.sub("", _AROUND.sub("", " ".join(named.split()))) or asked
+
+
+def _name_of_emoji(_: str, about: dict[str, str]) -> str:
+    return f" {about['en'].strip(':').replace('_', ' ')} "
 
 
 def _styled(sampling: Sampling, style: Style | None) -> Sampling:

@@ -427,13 +427,14 @@ class ChatService:
 
     def _wanted_quote(self, served: Served, request: GenerationRequest, keyword: str, seen: Sequence[str]) -> Wanted:
         judge = served.judge
+        asked = prompts.asked_keyword(served.model.quote_prompt, keyword)
         return Wanted(
             replace(request, states=judge is not None and judge.of_readers),
             seen,
             self._quote.attempts,
             visible_beginning,
             _quote_of,
-            lambda quotes: best_of(keyword, quotes, seen, judge),
+            lambda quotes: best_of(asked, quotes, seen, judge),
         )
 
     def _wanted_reply(self, served: Served, request: GenerationRequest, said: str, seen: Sequence[str]) -> Wanted:

@@ -7,12 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
+import emoji
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_pipeline.errors import InputInvalid
 
 _AROUND = re.compile(r"""^[\s#"'“”‘’]+|[\s.,!?…"'“”‘’]+$""")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)", re.IGNORECASE)
+_SKIN_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 
 def _one_keyword(template: str) -> str:
@@ -29,7 +31,7 @@ class QuotePrompt(_Section):
     """How the model is asked for a quote: completed as raw text, or as a user turn after `system` with `chat`.
 
     With `lower_case` the keyword is written in lower case, and with `bare` without an article before it or marks around
-    it, for a model that was trained on no other.
+    it and with the names of emoji, for a model that was trained on no other.
     """
 
     template: Annotated[str, AfterValidator(_one_keyword)]
@@ -41,8 +43,17 @@ class QuotePrompt(_Section):
     def asked(self, keyword: str) -> str:
         """The template with the keyword in it, as the bot asks."""
         keyword = keyword.lower() if self.lower_case else keyword
-        bare = _ARTICLE.sub("", _AROUND.sub("", keyword)) if self.bare else ""
-        return self.template.replace("{keyword}", bare or keyword)
+        return self.template.replace("{keyword}", (_bare(keyword) if self.bare else "") or keyword)
+
+
+def _bare(keyword: str) -> str:
+    """As the bot does; the two meet through files alone, so each has the rules, and a property test compares them."""
+    named = emoji.replace_emoji(_SKIN_TONE.sub("", keyword), _name_of_emoji)
+    return _ARTICLE.sub("", _AROUND.sub("", " ".join(named.split())))
+
+
+def _name_of_emoji(_: str, about: dict[str, str]) -> str:
+    return f" {about['en'].strip(':').replace('_', ' ')} "
 
 
 class Sampling(_Section):

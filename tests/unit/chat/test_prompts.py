@@ -81,6 +81,10 @@ BARE = [
     ("The?", "The"),
     ("!!!", "!!!"),
     ("日本", "日本"),
+    ("🎉", "party popper"),
+    ("love ❤️!", "love red heart"),
+    ("👍🏽👍", "thumbs up thumbs up"),
+    ("👩‍💻", "woman technologist"),
 ]
 
 

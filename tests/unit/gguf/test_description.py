@@ -47,7 +47,9 @@ def test_the_starter_asks_in_lower_case(pytestconfig: pytest.Config) -> None:
 
 
 @given(
-    st.text(min_size=1) | st.from_regex(r"(?i)[#\"“]?(the|an?) ?[a-z' ]{1,12}[!?. ”]{0,3}", fullmatch=True),
+    st.text(min_size=1)
+    | st.text(st.sampled_from("a 🎉❤\ufe0f👍🏽\u200d💻👩🇫🇷#"), min_size=1)
+    | st.from_regex(r"(?i)[#\"“]?(the|an?) ?[a-z' ]{1,12}[!?. ”]{0,3}", fullmatch=True),
     st.booleans(),
     st.booleans(),
 )
