@@ -452,6 +452,13 @@ async def test_a_quote_that_the_person_saw_is_no_choice() -> None:
     assert (await reply_of(bench.service.quote(ANN, "sea"))).text == SUN
 
 
+async def test_of_several_the_quote_that_names_an_emoji_is_given() -> None:
+    model = replace(MODEL, quote_prompt=replace(MODEL.quote_prompt, bare=True))
+    bench = Bench(says(SEA), says(MOON), says(SUN), model=model, quote=QuoteSettings(candidates=3), at_once=3)
+    assert (await reply_of(bench.service.quote(ANN, "🌑"))).text == MOON
+    assert bench.generator.requests[0].prompt == "Keyword: new moon\nQuote:"
+
+
 async def test_where_none_of_several_can_be_used_one_more_is_written() -> None:
     bench = Bench(says("no"), says("no"), says(SEA), quote=QuoteSettings(candidates=2), at_once=2)
     assert as_seen(await events_of(bench.service.quote(ANN, "sea"))) == SEA
