@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import snowballstemmer
 
 from bot.chat.generation import Candidate
 from bot.chat.ports import Judge
-from bot.chat.quotes import same_text_key
+from bot.chat.quotes import same_text_key, words_of
 
 # In log odds that a reader would post the quote: near what `python -m benchmarks.choice_weights` fits to readers'
 # marks, which names the first four in this order. The last three are rules, and outweigh most of what the others say.
@@ -24,13 +24,13 @@ READERS_JUDGED = 1.0  # for each of its log odds that a reader would post it
 MADE_UP = 3.0  # for each word that the model never learned
 COPY = 12.0
 LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
+WORN = 0.1  # for each of `WornTurns.worn`: of 1,000 quotes a fifth more pairs of words differ (see DECISIONS.md)
 # In log odds that a reader would find that a reply fits; of 160 replies 75 fit with it, and 69 without (DECISIONS.md).
 UNLIKELY_REPLY = 0.3  # for each nat
 
 _USUAL_TOKENS = 20.0  # of a quote, and of a small model's reply, before any was written
 _NEWEST = 0.3  # weight of the newest choice in the mean length: a few long replies say that a model writes long ones
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SMALL = frozenset(
     ("the", "a", "an", "and", "for", "of", "to", "in", "on", "at", "with", "my", "your")
 )  # of a keyword of several words
@@ -68,8 +68,17 @@ class ChoiceSize:
             self._size = min(self._most, begun + max(1, begun // 4))
 
 
-def best_of(keyword: str, choices: Sequence[Candidate], seen: Sequence[str], judge: Judge | None) -> Candidate:
-    """The quote to give. Without a judge, keyword, likelihood and what was seen lately decide."""
+def best_of(
+    keyword: str,
+    choices: Sequence[Candidate],
+    seen: Sequence[str],
+    judge: Judge | None,
+    worn: Callable[[str], float] = lambda text: 0.0,
+) -> Candidate:
+    """The quote to give. Without a judge, keyword, likelihood and what was seen lately decide.
+
+    `worn` says how worn a quote's turns of phrase are, as `WornTurns.worn` does.
+    """
     judged = judge.scores(keyword, choices) if judge else [0.0] * len(choices)
     of_readers = judge is not None and judge.of_readers
     nats = [None if of_readers else choice.finished.nats for choice in choices]
@@ -86,6 +95,7 @@ def best_of(keyword: str, choices: Sequence[Candidate], seen: Sequence[str], jud
             - MADE_UP * (judge.unknown_words(keyword, text) if judge else 0)
             - COPY * bool(judge and judge.is_copy(text))
             - LIKE_SEEN * _likeness(text, lately)
+            - WORN * worn(text)
         )
 
     return choices[max(range(len(choices)), key=worth)]
@@ -119,12 +129,12 @@ def names(keyword: str, text: str) -> float:
 
 def repeated(text: str) -> int:
     """How many words of four letters or more say again what stands there already ("a castle is a castle")."""
-    long = [word for word in _WORD.findall(text.casefold()) if len(word) > 3]
+    long = [word for word in words_of(text) if len(word) > 3]
     return len(long) - len(_stems(long))
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text.casefold()))
+    return frozenset(words_of(text))
 
 
 def _stems(words: Iterable[str]) -> frozenset[str]:

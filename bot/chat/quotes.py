@@ -51,6 +51,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Not the joiners of words and emoji.
 _UNSEEN = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _MIN_WORDS = 3
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _MIN_LETTERS = 8
 _MIN_WIDE_LETTERS = 6  # alone enough: in scripts that put no spaces between words
 
@@ -152,3 +153,8 @@ def same_text_key(text: str) -> str:
     The key of a beginning is a beginning of the key, whatever comes behind: an accent may still follow its letter.
     """
     return "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in their order, in lower case; what stands behind an apostrophe belongs to its word."""
+    return _WORD.findall(text.casefold())

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from bot.chat import prompts
@@ -49,12 +50,14 @@ from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
 from bot.chat.replies import Reply, ReplyEvent, Showing, finished_reply, visible_reply
 from bot.chat.safety import Concern, Finding, concern_in
 from bot.chat.served import Served, Serving
+from bot.chat.worn_turns import WornTurns
 from bot.chat.writing import Progress, Wanted, Writer, Written, generated, no_words
 from bot.errors import InputError, QuotesmithError, WorkerCrashed
 from bot.settings import ChatSettings, QuoteSettings
 
 _T = TypeVar("_T")
 _WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
+_WEARING = 1_000  # quotes whose turns of phrase are counted as worn
 _TO_COMPARE = 4  # drawn for a comparison, since two may be alike or none at all
 
 
@@ -94,6 +97,7 @@ class ChatService:
         self._stores = stores
         self._deadline_s = deadline_s
         self._writer = Writer(deadline_s)
+        self._worn = WornTurns(_WEARING)
         self._parking = False
         self._ahead: asyncio.Task[bool] | None = None  # what is being written for nobody yet
 
@@ -311,6 +315,7 @@ class ChatService:
             )
             pooled = await self._from_pool(served.model, job.text, seen) if job.style is None else None
         if pooled is not None:
+            self._worn.add(pooled.text)
             yield TextDelta(pooled.text)
             yield _pooled(served.model, pooled)
             return
@@ -319,6 +324,8 @@ class ChatService:
         wanted = self._wanted_quote(served, request, job.text, seen)
         async with aclosing(self._writer.in_time(served, wanted, served.quote_choice)) as events:
             async for event in events:
+                if isinstance(event, Written):
+                    self._worn.add(event.text)
                 yield event
 
     async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[Progress, None]:
@@ -434,7 +441,7 @@ class ChatService:
             self._quote.attempts,
             visible_beginning,
             _quote_of,
-            lambda quotes: best_of(asked, quotes, seen, judge),
+            lambda quotes: best_of(asked, quotes, seen, judge, partial(self._worn.worn, asked)),
         )
 
     def _wanted_reply(self, served: Served, request: GenerationRequest, said: str, seen: Sequence[str]) -> Wanted:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from bot.chat.choice import ChoiceSize, best_of, best_reply, names, unseen
 from bot.chat.generation import Candidate, Finished, FinishReason
 from bot.chat.ports import Judge
+from bot.chat.worn_turns import WornTurns
 
 
 def choice(text: str, nats: float | None = 10.0) -> Candidate:
@@ -106,6 +108,15 @@ def test_only_what_was_not_seen_is_left() -> None:
 )
 def test_a_text_names_a_keyword_by_any_of_its_forms(keyword: str, text: str, share: float) -> None:
     assert names(keyword, text) == share
+
+
+def test_of_two_like_quotes_the_one_with_less_worn_turns_is_given() -> None:
+    turns = WornTurns(10)
+    choices = [choice("Rain was gone before the guests came."), choice("Rain fills the old river.")]
+    assert best_of("rain", choices, [], None, partial(turns.worn, "rain")) is choices[0]
+    for word in ("Snow", "Cake", "Tea"):
+        turns.add(f"{word} was gone before the guests came.")
+    assert best_of("rain", choices, [], None, partial(turns.worn, "rain")) is choices[1]
 
 
 def test_a_quote_with_a_word_that_the_model_made_up_is_no_choice() -> None:

@@ -459,6 +459,17 @@ async def test_of_several_the_quote_that_names_an_emoji_is_given() -> None:
     assert bench.generator.requests[0].prompt == "Keyword: new moon\nQuote:"
 
 
+async def test_of_several_the_quote_whose_turns_others_read_less_often_is_given() -> None:
+    gone = "{} was gone before the guests came."
+    before = [says(gone.format(word)) for word in ("Cake", "Tea", "Snow")]
+    texts = [*before, says(gone.format("Rain")), says("Rain fills the old river.")]
+    bench = Bench(*texts, quote=QuoteSettings(candidates=2), at_once=1)
+    for word in ("cake", "tea", "snow"):
+        await reply_of(bench.service.quote(key_of("somebody", "elsewhere"), word))
+    bench.generator.at_once = 2
+    assert (await reply_of(bench.service.quote(ANN, "rain"))).text == "Rain fills the old river."
+
+
 async def test_where_none_of_several_can_be_used_one_more_is_written() -> None:
     bench = Bench(says("no"), says("no"), says(SEA), quote=QuoteSettings(candidates=2), at_once=2)
     assert as_seen(await events_of(bench.service.quote(ANN, "sea"))) == SEA
