@@ -258,9 +258,10 @@ class Prefer(_Section):
     interpolation: float = Field(1.0, gt=0, le=1)  # of the weights before a method (0) and after it (1)
     interpolation_from: Literal["method", "base"] = "method"  # or of those of the base, before fine-tuning too
     calibrate: bool = False
+    calibrate_by: tuple[str, ...] = ()  # names of the sources in data.sources whose rows it is; none is all
     desirable_weight: float = Field(0.0, ge=0)
     undesirable_weight: float = Field(0.0, ge=0)
-    rehearsal: float = Field(0.1, ge=0, le=1)  # written rows beside those of sft and kto, as a share of them
+    rehearsal: float = Field(0.1, ge=0, le=10)  # written rows beside those of sft and kto, as a share of them
     epochs: float = Field(1.0, gt=0)  # of each method
     max_steps: int = Field(0, ge=0)  # of each method, instead of epochs, if not 0
     batch_size: int = Field(16, ge=2)  # KTO compares the rows of a batch with one another
@@ -290,6 +291,8 @@ class Prefer(_Section):
             raise ValueError('interpolation below 1 mixes all weights, and needs how = "full"')
         if self.calibrate and self.how is not Method.FULL:
             raise ValueError('calibrate = true scales weights of the model, and needs how = "full"')
+        if self.calibrate_by and not self.calibrate:
+            raise ValueError("calibrate_by needs calibrate = true")
         if self.interpolation_from == "base" and len(self.methods) > 1:
             raise ValueError('interpolation_from = "base" needs a single method: the next would not begin with the mix')
         return self

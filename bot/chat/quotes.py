@@ -66,12 +66,12 @@ def quote_grammar(style: Style | None = None) -> str:
 def normalise_keyword(text: str, max_chars: int) -> str:
     """The keyword in one line, without control characters, characters that nobody sees, and the marks around it.
 
-    Raises InputError when nothing is left, or more than `max_chars` characters are.
+    Raises InputError when nothing is left that means something, or more than `max_chars` characters are.
     """
     seen = _UNSEEN.sub("", text)
     visible = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") else char for char in seen)
     keyword = _without_typed_marks(" ".join(unicodedata.normalize("NFC", visible).split()))
-    if not any(unicodedata.category(char) not in ("Cf", "Mn") for char in keyword.replace(" ", "")):
+    if not any(_means_something(char) for char in keyword):
         raise InputError("A quote needs a keyword, for example: /quote courage", "keyword-empty")
     if len(keyword) > max_chars:
         raise InputError(
@@ -81,6 +81,12 @@ def normalise_keyword(text: str, max_chars: int) -> str:
             found=len(keyword),
         )
     return keyword
+
+
+def _means_something(char: str) -> bool:
+    """Letters, digits, signs and emoji do; punctuation ("???"), spaces and what only changes other characters do not."""
+    category = unicodedata.category(char)
+    return category[0] not in "PZ" and category not in ("Cf", "Mn")
 
 
 def _without_typed_marks(keyword: str) -> str:

@@ -28,7 +28,7 @@ from model_pipeline.data.marked import Marked
 from model_pipeline.data.preference_source import read_preference_source
 from model_pipeline.data.preferences import Judged, judged_rows, rehearsed
 from model_pipeline.data.prepared import read_rows, write_rows
-from model_pipeline.data.rows import Row
+from model_pipeline.data.rows import Row, source_of
 from model_pipeline.data.tokens import encode
 from model_pipeline.data.weights import weighted
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
@@ -341,15 +341,22 @@ def _keep(trained: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _written_validation(run: Run) -> list[Row]:
-    return weighted(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), run.recipe.data)
+def _written_validation(run: Run, only: Sequence[str] = ()) -> list[Row]:
+    rows = weighted(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), run.recipe.data)
+    return [row for row in rows if not only or source_of(row) in only]
 
 
 def _check_calibrates(started: _Started) -> None:
     """Before the long work: what could not be calibrated would be refused after it. Raises `InputInvalid`."""
-    if not _written_validation(started.run):
+    only = started.settings.calibrate_by
+    names = [source.name for source in started.run.recipe.data.sources]
+    if unknown := [name for name in only if name not in names]:
+        raise InputInvalid(f"prefer.calibrate_by names {unknown[0]!r}; the sources are {', '.join(names)}.")
+    if not _written_validation(started.run, only):
         raise InputInvalid(
             "prefer.calibrate needs written rows that are held out, and no source with a weight has any."
+            if not only
+            else f"prefer.calibrate_by: no row of {' or '.join(only)} is held out, or they have no weight."
         )
     scaling_weights(_model(started, None))
 
@@ -357,7 +364,7 @@ def _check_calibrates(started: _Started) -> None:
 def _calibrated(started: _Started, report: Report) -> Calibration:
     """Scale the logits of what is kept by the written rows held out. Begun again from what was learned if it is cut."""
     run, settings, place = started.run, started.settings, started.folder / _kind(started.settings)
-    rows = _written_validation(run)
+    rows = _written_validation(run, settings.calibrate_by)
     model = load_base(str(place), run.recipe.base.revision, settings.how, torch.float32, train=True)
     found = calibrate(model, encode(rows, started.tokenizer), settings.batch_size, started.tokenizer.pad_token_id)
     model.save_pretrained(place)

@@ -417,6 +417,33 @@ def test_without_a_written_row_nothing_is_begun_that_could_not_be_calibrated(
     assert not (run.of(Stage.PREFER) / "1-sft").exists()
 
 
+def test_only_rows_of_the_sources_that_are_named_calibrate(base: Path, rows: Path, tmp_path: Path) -> None:
+    told = []
+    for add in (0, 20):
+        run = begun(tmp_path / str(add), base, rows, "sft", how="full", learning_rate_sft=1e-2, calibrate=True)
+        (source,) = run.recipe.data.sources
+        named = run.recipe.prefer.model_copy(update={"calibrate_by": (source.name,)}) if run.recipe.prefer else None
+        run = replace(run, recipe=run.recipe.model_copy(update={"prefer": named}))
+        place = run.of(Stage.PREPARE) / "validation.jsonl"
+        held_out = [replace(row, origin=f"{source.name}:1") for row in read_rows(place)]
+        write_rows(place, held_out + [replace(held_out[0], origin="other.jsonl:1", completion=" no no no.")] * add)
+        prefer(run, Quiet())
+        told.append(run.figures(Stage.PREFER))
+    assert told[0]["calibration_temperature"] == told[1]["calibration_temperature"] != 1
+
+
+def test_a_source_that_there_is_not_calibrates_nothing(base: Path, rows: Path, tmp_path: Path) -> None:
+    run = begun(tmp_path, base, rows, "sft", how="full", calibrate=True, calibrate_by=["quoted.jsonl"])
+    with pytest.raises(InputInvalid, match=r"calibrate_by names 'quoted\.jsonl'; the sources are \S+"):
+        prefer(run, Quiet())
+    assert not (run.of(Stage.PREFER) / "1-sft").exists()
+
+
+def test_sources_to_calibrate_by_need_calibration() -> None:
+    with pytest.raises(InputInvalid, match="calibrate_by needs calibrate = true"):
+        read_recipe("starter-votes", ["prefer.data=curated", 'prefer.calibrate_by=["quotes.jsonl"]'])
+
+
 def test_an_adapter_is_not_calibrated() -> None:
     with pytest.raises(InputInvalid, match='calibrate = true scales weights of the model, and needs how = "full"'):
         read_recipe("starter-votes", ["prefer.data=curated", "prefer.calibrate=true"])

@@ -74,7 +74,10 @@ def test_marks_around_a_keyword_change_nothing(text: str, marks: str) -> None:
         ("don't", "don't"),
         ('"love" and "hate"', '"love" and "hate"'),
         ('the "best" day', 'the "best" day'),
-        ("!?", "!?"),
+        ("C++", "C++"),
+        ("$", "$"),
+        ("<3", "<3"),
+        ("♥", "♥"),
     ],
 )
 def test_keywords_as_people_type_them(typed: str, keyword: str) -> None:
@@ -99,6 +102,10 @@ def test_keywords_as_people_type_them(typed: str, keyword: str) -> None:
         "#",
         "##",
         '#"" #',
+        "!?",
+        "???",
+        "… ?!",
+        "：）",
         "\ud800",
     ],
 )
