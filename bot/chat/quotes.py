@@ -84,7 +84,7 @@ def normalise_keyword(text: str, max_chars: int) -> str:
 
 
 def _means_something(char: str) -> bool:
-    """Letters, digits, signs and emoji do; punctuation ("???"), spaces and what only changes other characters do not."""
+    """Letters, digits, signs and emoji do; punctuation, spaces and what only changes other characters do not."""
     category = unicodedata.category(char)
     return category[0] not in "PZ" and category not in ("Cf", "Mn")
 
