@@ -21,10 +21,10 @@ NAMES_KEYWORD = 1.0
 SAYS_AGAIN = 1.5  # for each longer word that stands in it once more, in whatever form
 JUDGED = 0.1  # for each of the judge's log odds that a person wrote it
 READERS_JUDGED = 1.0  # for each of its log odds that a reader would post it
+WORN = 0.1  # for each of `WornTurns.worn`: of 1,000 quotes a fifth more pairs of words differ (see DECISIONS.md)
 MADE_UP = 3.0  # for each word that the model never learned
 COPY = 12.0
 LIKE_SEEN = 10.0  # for a quote whose words this person saw all lately
-WORN = 0.1  # for each of `WornTurns.worn`: of 1,000 quotes a fifth more pairs of words differ (see DECISIONS.md)
 # In log odds that a reader would find that a reply fits; of 160 replies 75 fit with it, and 69 without (DECISIONS.md).
 UNLIKELY_REPLY = 0.3  # for each nat
 

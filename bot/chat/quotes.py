@@ -50,8 +50,8 @@ _FORM = re.compile(r"(keyword|quote)\s*:", re.IGNORECASE)  # a model may write i
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Not the joiners of words and emoji.
 _UNSEEN = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-_MIN_WORDS = 3
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_MIN_WORDS = 3
 _MIN_LETTERS = 8
 _MIN_WIDE_LETTERS = 6  # alone enough: in scripts that put no spaces between words
 

@@ -420,12 +420,10 @@ def test_without_a_written_row_nothing_is_begun_that_could_not_be_calibrated(
 def test_only_rows_of_the_sources_that_are_named_calibrate(base: Path, rows: Path, tmp_path: Path) -> None:
     told = []
     for add in (0, 20):
-        run = begun(tmp_path / str(add), base, rows, "sft", how="full", learning_rate_sft=1e-2, calibrate=True)
-        (source,) = run.recipe.data.sources
-        named = run.recipe.prefer.model_copy(update={"calibrate_by": (source.name,)}) if run.recipe.prefer else None
-        run = replace(run, recipe=run.recipe.model_copy(update={"prefer": named}))
+        calibrated: dict[str, Any] = {"learning_rate_sft": 1e-2, "calibrate": True, "calibrate_by": ["some/quotes"]}
+        run = begun(tmp_path / str(add), base, rows, "sft", how="full", **calibrated)
         place = run.of(Stage.PREPARE) / "validation.jsonl"
-        held_out = [replace(row, origin=f"{source.name}:1") for row in read_rows(place)]
+        held_out = [replace(row, origin="some/quotes:1") for row in read_rows(place)]
         write_rows(place, held_out + [replace(held_out[0], origin="other.jsonl:1", completion=" no no no.")] * add)
         prefer(run, Quiet())
         told.append(run.figures(Stage.PREFER))
