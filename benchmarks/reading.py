@@ -9,8 +9,8 @@ choice. marks.tsv holds all quotes in random order, pairs.tsv the first model's 
 right by lot; key.json says which is which, and is not to be read before the marks are made.
 
 With `--messages benchmarks/readings/messages.tsv` every model replies to each conversation of that file, whose lines
-hold a message, or a message, a reply and a message; common-messages.tsv beside it holds the hundred that a language model
-thinks people write to a bot most often. marks.tsv then holds the replies to each, in random order.
+hold a message, or a message, a reply and a message; common-messages.tsv beside it holds the hundred that a language
+model thinks people write to a bot most often. marks.tsv then holds the replies to each, in random order.
 """
 
 from __future__ import annotations

@@ -438,6 +438,13 @@ class Recipe(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _calibrates_by_sources(self) -> Self:
+        names = [source.name for source in self.data.sources]
+        if self.prefer and (unknown := [name for name in self.prefer.calibrate_by if name not in names]):
+            raise ValueError(f"prefer.calibrate_by names {unknown[0]!r}; the sources are {', '.join(names)}")
+        return self
+
     @property
     def trained_last(self) -> FineTune | Prefer:
         """The settings of the last training, whose result is merged and served."""

@@ -145,6 +145,7 @@ def _prefer(settings: Prefer, folder: Path) -> Prefer:
         update={
             "data": str(folder.resolve()),
             "sources": (),
+            "calibrate_by": (),
             "max_steps": min(settings.max_steps or PREFER_STEPS, PREFER_STEPS),
             "evaluate_every": min(settings.evaluate_every, PREFER_STEPS // 2),
             "batch_size": batch_size,

@@ -349,9 +349,6 @@ def _written_validation(run: Run, only: Sequence[str] = ()) -> list[Row]:
 def _check_calibrates(started: _Started) -> None:
     """Before the long work: what could not be calibrated would be refused after it. Raises `InputInvalid`."""
     only = started.settings.calibrate_by
-    names = [source.name for source in started.run.recipe.data.sources]
-    if unknown := [name for name in only if name not in names]:
-        raise InputInvalid(f"prefer.calibrate_by names {unknown[0]!r}; the sources are {', '.join(names)}.")
     if not _written_validation(started.run, only):
         raise InputInvalid(
             "prefer.calibrate needs written rows that are held out, and no source with a weight has any."

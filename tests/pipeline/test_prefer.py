@@ -430,11 +430,9 @@ def test_only_rows_of_the_sources_that_are_named_calibrate(base: Path, rows: Pat
     assert told[0]["calibration_temperature"] == told[1]["calibration_temperature"] != 1
 
 
-def test_a_source_that_there_is_not_calibrates_nothing(base: Path, rows: Path, tmp_path: Path) -> None:
-    run = begun(tmp_path, base, rows, "sft", how="full", calibrate=True, calibrate_by=["quoted.jsonl"])
-    with pytest.raises(InputInvalid, match=r"calibrate_by names 'quoted\.jsonl'; the sources are \S+"):
-        prefer(run, Quiet())
-    assert not (run.of(Stage.PREFER) / "1-sft").exists()
+def test_a_source_that_there_is_not_calibrates_nothing() -> None:
+    with pytest.raises(InputInvalid, match=r"calibrate_by names 'quoted\.jsonl'; the sources are quotes\.jsonl, \S+"):
+        read_recipe("starter-mended", ['prefer.calibrate_by=["quoted.jsonl"]'])
 
 
 def test_sources_to_calibrate_by_need_calibration() -> None:

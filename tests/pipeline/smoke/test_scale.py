@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model_pipeline.data.json_lines import read_json_lines
 from model_pipeline.data.sources import read_source
 from model_pipeline.errors import InputInvalid
-from model_pipeline.recipe import FineTune, Method, Recipe, check_recipe
+from model_pipeline.recipe import FineTune, Method, Recipe, check_recipe, read_recipe
 from model_pipeline.runs import create_run
 from model_pipeline.smoke.scale import _fine_tune, smoke_recipe
 
@@ -113,7 +113,7 @@ def test_paths_hold_wherever_the_run_goes_on(tmp_path: Path, monkeypatch: pytest
     assert read_source(small.data.sources[0])
 
 
-@pytest.mark.parametrize("large", [recipe(), starter()], ids=["gpt2", "starter"])
+@pytest.mark.parametrize("large", [recipe(), starter(), read_recipe("starter-mended")], ids=lambda large: large.name)
 def test_a_run_can_be_gone_on_with(tmp_path: Path, large: Recipe) -> None:
     create_run(tmp_path / "run", smoke_recipe(large, tmp_path / "smoke", silent))
     create_run(tmp_path / "run", smoke_recipe(large, tmp_path / "smoke", silent))
