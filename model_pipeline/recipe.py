@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from model_pipeline.curation.settings import Curate
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gating.settings import Gate
-from model_pipeline.gguf.description import Card, QuotePrompt, SamplingByUse
+from model_pipeline.gguf.description import Card, HistoryMessages, QuotePrompt, SamplingByUse
 from model_pipeline.gguf.quantize import parse_type
 
 _Read = TypeVar("_Read", bound=BaseModel)
@@ -376,6 +376,7 @@ class Served(_Section):
 
     context_tokens: int = Field(0, ge=0)  # 0: what the GGUF says
     system_prompt: bool
+    history_messages: HistoryMessages = None
     quote_prompt: QuotePrompt
     sampling: SamplingByUse = SamplingByUse()
     card: Card = Card()

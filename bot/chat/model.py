@@ -26,7 +26,11 @@ class QuotePrompt:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can be served: a GGUF file and its manifest."""
+    """A model that can be served: a GGUF file and its manifest.
+
+    `history_messages` counts as the setting `chat.history_messages` does, the newest message among them: 1 is that one
+    alone. The smaller of the two applies.
+    """
 
     name: str
     path: Path  # the GGUF
@@ -35,6 +39,7 @@ class Model:
     quote_sampling: Sampling
     chat_sampling: Sampling
     system_prompt: bool = True  # False for a model that was never trained on system turns
+    history_messages: int | None = None  # of a chat, that it is shown at most, 1 or more; None: no limit of its own
     judge_path: Path | None = None  # what chooses among several quotes
     context_tokens: int = 0  # of one sequence; 0: what the GGUF says
     base: str = ""

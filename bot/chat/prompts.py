@@ -93,6 +93,11 @@ def chat_request(
     )
 
 
+def shown_messages(model: Model, history: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
+    """What the model is shown of a conversation that the operator lets it see: the newest messages, at least one."""
+    return history if model.history_messages is None else history[-model.history_messages :]
+
+
 def shared_prefixes(model: Model, system_prompt: str) -> tuple[tuple[Turn, ...] | str, ...]:
     """What every chat prompt, and every quote prompt, begins with."""
     chat = _with_system(system_prompt if model.system_prompt else "", [Turn(Role.USER, "")])

@@ -338,9 +338,10 @@ class ChatService:
         history = await self._stores.conversations.history(job.key, max(1, self._chat.history_messages))
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
         history = [earlier for earlier in history if earlier.id <= message.id] or [message]
+        shown = prompts.shown_messages(served.model, history)
         seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
-        request = self._chat_request(served.model, job.key, history, seed)
-        said = " ".join(earlier.text for earlier in history)
+        request = self._chat_request(served.model, job.key, shown, seed)
+        said = " ".join(earlier.text for earlier in shown)
         await self._people_first()
         wanted = self._wanted_reply(served, request, said, seen)
         async with aclosing(self._writer.in_time(served, wanted, served.reply_choice)) as events:

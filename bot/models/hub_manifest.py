@@ -99,4 +99,10 @@ def check_same_use(manifest: Manifest, here: Manifest, name: str) -> None:
 
 
 def _use(manifest: Manifest) -> tuple[object, ...]:
-    return manifest.quote_prompt, manifest.sampling, manifest.system_prompt, manifest.context_tokens
+    return (
+        manifest.quote_prompt,
+        manifest.sampling,
+        manifest.system_prompt,
+        manifest.history_messages,
+        manifest.context_tokens,
+    )

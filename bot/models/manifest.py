@@ -77,7 +77,10 @@ class JudgeSection(_Section):
 
 
 class Manifest(_Section):
-    """The file beside the GGUF. Keys that a later version adds at the top level are kept and ignored."""
+    """The file beside the GGUF. Keys that a later version adds at the top level are kept and ignored.
+
+    `history_messages` is how much of a conversation the model is shown at most; see bot.chat.model.Model.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
 
@@ -91,6 +94,7 @@ class Manifest(_Section):
     license: str = ""
     context_tokens: int = Field(0, ge=0)
     system_prompt: bool = True
+    history_messages: int | None = Field(None, ge=1, le=10_000)
     quote_prompt: QuotePromptSection
     sampling: SamplingByUse = SamplingByUse()
     judge: JudgeSection | None = None
@@ -107,6 +111,7 @@ class Manifest(_Section):
             quote_sampling=Sampling(**self.sampling.quote.model_dump()),
             chat_sampling=Sampling(**self.sampling.chat.model_dump()),
             system_prompt=self.system_prompt,
+            history_messages=self.history_messages,
             context_tokens=self.context_tokens,
             judge_path=folder / self.judge.file if self.judge else None,
             base=self.base,

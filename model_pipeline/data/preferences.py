@@ -10,10 +10,9 @@ from typing import Any
 from model_pipeline.data.curated import Opinion
 from model_pipeline.data.fit import fit_rows
 from model_pipeline.data.items import Item, Message
-from model_pipeline.data.rows import Row, make_rows, without_system_turn
+from model_pipeline.data.rows import Row, as_served, make_rows, without_system_turn
 from model_pipeline.data.tokens import takes_system
-from model_pipeline.gguf.description import QuotePrompt
-from model_pipeline.recipe import Data
+from model_pipeline.recipe import Data, Served
 
 MOST_WEIGHT = 10.0  # of the rarer label: beyond it, a few rows would be all that a batch learns
 
@@ -27,7 +26,7 @@ class Judged:
 
 
 def judged_rows(
-    opinions: Iterable[Opinion], data: Data, quote_prompt: QuotePrompt, tokenizer: Any, max_tokens: int
+    opinions: Iterable[Opinion], data: Data, served: Served, tokenizer: Any, max_tokens: int
 ) -> list[Judged]:
     """The opinions as rows of at most `max_tokens`; those that do not fit are left out.
 
@@ -36,7 +35,7 @@ def judged_rows(
     takes_system_turn = takes_system(tokenizer)
     found = []
     for opinion in opinions:
-        rows = [_row(opinion, reply, data, quote_prompt) for reply in opinion.replies]
+        rows = [_row(opinion, reply, data, served) for reply in opinion.replies]
         if not takes_system_turn:
             rows = [without_system_turn(row) for row in rows]
         longest = max(rows, key=lambda row: len(str(row.completion)))
@@ -69,10 +68,10 @@ def balancing_weights(judged: Sequence[Judged]) -> tuple[float, float]:
     return min(MOST_WEIGHT, max(1.0, disliked / liked)), min(MOST_WEIGHT, max(1.0, liked / disliked))
 
 
-def _row(opinion: Opinion, reply: str, data: Data, quote_prompt: QuotePrompt) -> Row:
+def _row(opinion: Opinion, reply: str, data: Data, served: Served) -> Row:
     if opinion.kind == "quote":
         item = Item("quote", opinion.id, opinion.id, keyword=opinion.keyword, quote=reply)
     else:
         turns = (*opinion.asked, Message("assistant", reply))
         item = Item("chat", opinion.id, opinion.id, messages=turns, last_reply_only=True)
-    return make_rows([item], data, quote_prompt)[0]
+    return as_served(make_rows([item], data, served.quote_prompt)[0], served.history_messages)

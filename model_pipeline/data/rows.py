@@ -51,6 +51,23 @@ def without_system_turn(row: Row) -> Row:
     return replace(row, prompt=[begun, *others])
 
 
+def newest_turns(turns: Turns, most: int | None) -> Turns:
+    """Those that the bot shows a model that is asked with `most` messages; a system turn is none of them, and stays.
+
+    A reply comes with the message that it answers, or is left out too. None is no limit.
+    """
+    if most is None:
+        return turns
+    system = [turn for turn in turns[:1] if turn["role"] == "system"]
+    newest = turns[len(system) :][-most:]
+    return [*system, *(newest[1:] if newest[:1] and newest[0]["role"] == "assistant" else newest)]
+
+
+def as_served(row: Row, history_messages: int | None) -> Row:
+    """The row with as much of its conversation as the bot shows its model."""
+    return row if isinstance(row.prompt, str) else replace(row, prompt=newest_turns(row.prompt, history_messages))
+
+
 def source_of(row: Row) -> str:
     """The name of the source that a row comes from."""
     return row.origin.rpartition(":")[0]

@@ -17,8 +17,12 @@ from model_pipeline.report import Advance
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A row as the model sees it: prompt and reply with their control tokens; and the reference's characters."""
+    """A row as the model sees it: prompt and reply with their control tokens; and the reference's characters.
 
+    It is asked with `asked`, and the reference is read behind `prompt`, which may hold more of a conversation.
+    """
+
+    asked: str
     prompt: str
     reply: str
     reference_characters: int
@@ -63,7 +67,7 @@ def gguf_nats(gguf: Path, texts: Sequence[tuple[str, str]], advance: Advance) ->
 def _answer(model: GgufModel, question: Question, settings: Evaluate) -> Answer:
     model.llama.reset()
     result: Any = model.llama.create_completion(
-        model.token_ids(question.prompt, add_special=True),
+        model.token_ids(question.asked, add_special=True),
         max_tokens=settings.max_new_tokens,
         seed=question.seed,
         temperature=settings.temperature,

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from model_pipeline.errors import InputInvalid
-from model_pipeline.gguf.description import QuotePrompt
+from model_pipeline.gguf.description import HistoryMessages, QuotePrompt
 from model_pipeline.gguf.model_folder import MANIFEST_FILE
 from model_pipeline.runs import MODEL_FOLDER, RECIPE_FILE, sha256
 
-ASKING = ("quote_prompt", "sampling", "system_prompt", "context_tokens")  # what changes answers beside the files
+# What changes answers beside the files.
+ASKING = ("quote_prompt", "sampling", "system_prompt", "history_messages", "context_tokens")
+_HISTORY: TypeAdapter[HistoryMessages] = TypeAdapter(HistoryMessages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Candidate:
     folder: Path
     manifest: dict[str, Any]
     quote_prompt: QuotePrompt
+    history_messages: HistoryMessages
     gguf: Path
     sha256: str
 
@@ -70,12 +73,13 @@ def read_candidate(folder: Path) -> Candidate:
     try:
         manifest = dict(json.loads(path.read_text(encoding="utf-8")))
         prompt = QuotePrompt.model_validate(manifest["quote_prompt"])
+        history = _HISTORY.validate_python(manifest.get("history_messages"))
         gguf = found / str(manifest["file"])
     except (OSError, ValueError, TypeError, KeyError, ValidationError) as error:
         raise InputInvalid(
             f"{path} is not the manifest of a model; quotesmith-pipeline quantize writes one."
         ) from error
-    return Candidate(found, manifest, prompt, gguf, sha256(gguf) if gguf.is_file() else "")
+    return Candidate(found, manifest, prompt, history, gguf, sha256(gguf) if gguf.is_file() else "")
 
 
 def _texts(content: object) -> Iterator[str]:

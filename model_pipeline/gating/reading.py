@@ -6,9 +6,10 @@ The token that ends a reply counts: a model that would have gone on does not fin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from model_pipeline.data.rows import newest_turns
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gating.candidates import Candidate
 from model_pipeline.gating.kept_lines import KeptLines, key_of
@@ -40,7 +41,11 @@ class Reading:
 
 
 def read_texts(model: Candidate, texts: Sequence[Text], context_tokens: int, folder: Path, report: Report) -> Reading:
-    """What the model makes of each text; what is known in `folder` is not computed again. Raises `InputInvalid`."""
+    """What the model makes of each text; what is known in `folder` is not computed again. Raises `InputInvalid`.
+
+    Of a conversation it is shown as much as the bot shows it.
+    """
+    texts = [_shown(text, model.history_messages) for text in texts]
     kept = KeptLines(folder / f"likelihoods-{model.sha256[:16]}.jsonl")
     keys = [key_of(asdict(text), model.quote_prompt.model_dump(), context_tokens) for text in texts]
     with GgufModel(model.gguf, context_tokens) as loaded:
@@ -50,6 +55,11 @@ def read_texts(model: Candidate, texts: Sequence[Text], context_tokens: int, fol
                     kept.add(key, _nats(loaded, model.quote_prompt, text))
                 advance(number)
         return Reading(tuple(kept[key] for key in keys), loaded.metadata, loaded.vocabulary_size)
+
+
+def _shown(text: Text, history_messages: int | None) -> Text:
+    newest = newest_turns(_turns(text), history_messages)
+    return replace(text, turns=tuple((turn["role"], turn["content"]) for turn in newest))
 
 
 def _nats(model: GgufModel, quote_prompt: QuotePrompt, text: Text) -> float | None:
@@ -62,13 +72,16 @@ def prompt_and_reply(model: GgufModel, quote_prompt: QuotePrompt, text: Text) ->
     """Both with their control tokens, without the one that begins every text. Raises `InputInvalid`."""
     end = model.ending
     if not text.keyword:
-        turns = tuple({"role": role, "content": content} for role, content in text.turns)
-        return _in_turns(model, turns, text.reply, end)
+        return _in_turns(model, tuple(_turns(text)), text.reply, end)
     asked = quote_prompt.asked(text.keyword)
     if quote_prompt.chat:
         system = ({"role": "system", "content": quote_prompt.system},) if quote_prompt.system else ()
         return _in_turns(model, (*system, {"role": "user", "content": asked}), text.reply, end)
     return asked, f"{'' if asked[-1:].isspace() else ' '}{text.reply}{end}"
+
+
+def _turns(text: Text) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in text.turns]
 
 
 def _in_turns(model: GgufModel, turns: Turns, reply: str, end: str) -> tuple[str, str]:

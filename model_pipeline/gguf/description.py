@@ -17,6 +17,20 @@ _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)", re.IGNORECASE)
 _SKIN_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 
+# Messages of a conversation that a model is shown at most, the newest among them, as the bot's setting
+# `chat.history_messages` counts: 1 is that one alone. None is no limit of the model's own.
+HistoryMessages = Annotated[int, Field(ge=1, le=10_000)] | None
+
+
+def history_sentence(most: HistoryMessages) -> str:
+    """What a card says of it; "" without a limit."""
+    if most is None:
+        return ""
+    if most == 1:
+        return "In chat it is asked with the newest message alone, without what was said before."
+    return f"In chat it is asked with the newest {most} messages of a conversation at most."
+
+
 def _one_keyword(template: str) -> str:
     if template.count("{keyword}") != 1:
         raise ValueError("must contain {keyword} exactly once")
@@ -93,6 +107,7 @@ class Description(_Section):
     license: str
     context_tokens: int = Field(0, ge=0)  # 0: what the GGUF says
     system_prompt: bool
+    history_messages: HistoryMessages = None
     quote_prompt: QuotePrompt
     sampling: SamplingByUse = SamplingByUse()
     evaluation: dict[str, object] = {}

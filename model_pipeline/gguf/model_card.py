@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from model_pipeline.gguf.description import Description, Sampling
+from model_pipeline.gguf.description import Description, Sampling, history_sentence
 from model_pipeline.gguf.parity import Gate
 from model_pipeline.gguf.samples import Sample
 
@@ -41,7 +41,8 @@ def _asked(description: Description) -> str:
     case = "The keyword is written in lower case. " if prompt.lower_case else ""
     bare = "No article stands before it, and no marks around it. " if prompt.bare else ""
     quote = f"For a quote, {how}:\n\n```\n{prompt.template}\n```"
-    return f"{quote}\n\n{case}{bare}For chat, with the template in the GGUF. {system}"
+    chat = ("For chat, with the template in the GGUF.", history_sentence(description.history_messages), system)
+    return f"{quote}\n\n{case}{bare}{' '.join(filter(None, chat))}"
 
 
 def _sampling(description: Description) -> str:

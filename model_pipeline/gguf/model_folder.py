@@ -65,6 +65,7 @@ def build_manifest(gguf: Path, description: Description, provenance: Provenance)
         "license": description.license,
         "context_tokens": provenance.context_tokens,
         "system_prompt": description.system_prompt,
+        "history_messages": description.history_messages,
         "quote_prompt": description.quote_prompt.model_dump(),
         "sampling": description.sampling.model_dump(),
         "lineage": {**description.lineage, **provenance.lineage},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from model_pipeline.gguf.description import history_sentence
 from model_pipeline.publishing.facts import ADAPTER_GGUF, Facts, Kind, base_on_hub
 from model_pipeline.publishing.markdown import code
 from model_pipeline.recipe import Recipe
@@ -28,11 +29,13 @@ def _of_gguf(facts: Facts) -> str:
     turn = "as a user turn of the chat template" if prompt.chat else "as plain text that the model completes"
     case = ", the keyword in lower case" if prompt.lower_case else ""
     bare = ", without an article before it" if prompt.bare else ""
+    history = history_sentence(recipe.served.history_messages)
     return (
         "With the bot, which takes from `manifest.json` the prompt and the sampling that it was trained and measured "
         f"with:\n\n{code(f'quotesmith model pull {repo}')}\n\n"
         f"With llama.cpp:\n\n{code(f'llama-cli -hf {repo}:{quantization}')}\n\n"
         f"It is asked for a quote {turn}{case}{bare}:\n\n{code(prompt.template)}"
+        + (f"\n\n{history}" if history else "")
     )
 
 

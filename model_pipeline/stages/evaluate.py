@@ -21,7 +21,7 @@ import transformers
 
 from model_pipeline.data.json_lines import write_json_lines
 from model_pipeline.data.prepared import read_rows
-from model_pipeline.data.rows import Row, reply_of
+from model_pipeline.data.rows import Row, as_served, reply_of
 from model_pipeline.data.sources import read_lines
 from model_pipeline.data.tokens import Encoded, encode
 from model_pipeline.errors import InputInvalid, TrainingFailed
@@ -65,6 +65,7 @@ class _Task:
     tokenizer: Any
     rows: list[Row]
     encoded: list[Encoded]
+    served: list[Row]  # with as much of a conversation as the model is served with, for answers
     asked: list[Asked]
     left_out: int  # held-out rows that leave no room for an answer
 
@@ -127,7 +128,8 @@ def _task(run: Run) -> _Task:
             f"of {room}; an evaluation needs {LEAST_ROWS}, so set a smaller evaluate.max_new_tokens or more test rows."
         )
     asked = [asked_of(row) for row in chosen]
-    return _Task(run, tokenizer, chosen, encode(chosen, tokenizer), asked, len(rows) - len(fitting))
+    served = [as_served(row, run.recipe.served.history_messages) for row in chosen]
+    return _Task(run, tokenizer, chosen, encode(chosen, tokenizer), served, asked, len(rows) - len(fitting))
 
 
 def _needed(tokens: Encoded, new_tokens: int) -> int:
@@ -153,7 +155,7 @@ def _trained_answers(task: _Task, name: str, source: str, revision: str, hardwar
         with report.progress(f"Reading with the {name} model", rows) as advance:
             found = reply_nats(model, task.encoded, settings.batch_size, task.tokenizer.pad_token_id, advance)
         with report.progress(f"Answering with the {name} model", rows) as advance:
-            prompts = [tokens.prompt for tokens in task.encoded]
+            prompts = [tokens.prompt for tokens in encode(task.served, task.tokenizer)]
             answers = generate_answers(model, task.tokenizer, prompts, settings, advance)
     nats, tokens = zip(*found, strict=True)
     return Answers(name, tuple(answers), nats, tokens, task.reference_characters)
@@ -177,9 +179,15 @@ def _served_answers(task: _Task, report: Report) -> Answers:
     context_tokens = max(_needed(tokens, settings.max_new_tokens) for tokens in task.encoded)
     questions = [
         Question(
-            prompt_text(task.tokenizer, row), reply_text(task.tokenizer, row), characters, row_seed(settings.seed, n)
+            prompt_text(task.tokenizer, served),
+            prompt_text(task.tokenizer, row),
+            reply_text(task.tokenizer, row),
+            characters,
+            row_seed(settings.seed, n),
         )
-        for n, (row, characters) in enumerate(zip(task.rows, task.reference_characters, strict=True))
+        for n, (row, served, characters) in enumerate(
+            zip(task.rows, task.served, task.reference_characters, strict=True)
+        )
     ]
     with report.progress(f"Reading and answering with the {QUANTIZED} model", len(questions)) as advance:
         gguf = task.run.model_folder / GGUF_FILE
@@ -284,6 +292,12 @@ def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
         f"Answers were drawn {how}, and cut after {settings.max_new_tokens} tokens. {BASE} and {TUNED} draw with the "
         f"same random numbers for a row; llama.cpp draws with its own, so {QUANTIZED} also differs by chance there."
     )
+    if (most := recipe.served.history_messages) is not None:
+        shown = "the newest message alone" if most == 1 else f"the newest {most} messages"
+        yield (
+            f"Every model was asked for chat replies as {QUANTIZED} is served, with {shown} of a conversation; "
+            "references were read behind the whole of it."
+        )
     if task.left_out:
         yield f"{task.left_out} held-out rows leave no room for an answer in the model's context, and were left out."
 

@@ -20,7 +20,7 @@ from model_pipeline.data.items import Item, Message
 from model_pipeline.data.json_lines import write_json_lines
 from model_pipeline.data.marked import MarkedTexts, read_marked
 from model_pipeline.data.prepared import read_rows
-from model_pipeline.data.rows import Row, make_rows, reply_of
+from model_pipeline.data.rows import Row, as_served, make_rows, reply_of
 from model_pipeline.data.sources import find_path
 from model_pipeline.data.tokens import encode
 from model_pipeline.errors import InputInvalid
@@ -246,9 +246,9 @@ def _row(run: Run, keyword: str, quote: str = "Nothing yet.") -> Row:
 
 
 def _reply_row(run: Run, conversation: Sequence[Message]) -> Row:
-    """A row that ends with the reply, as the training rows do."""
-    item = Item("chat", "", "", messages=tuple(conversation), last_reply_only=True)
-    return make_rows([item], run.recipe.data, run.recipe.served.quote_prompt)[0]
+    """A row that ends with the reply, as the training rows do, behind as much as the bot shows the model."""
+    item, served = Item("chat", "", "", messages=tuple(conversation), last_reply_only=True), run.recipe.served
+    return as_served(make_rows([item], run.recipe.data, served.quote_prompt)[0], served.history_messages)
 
 
 def _foreign(written: Sequence[Judged], seed: int, share: float = FOREIGN_SHARE) -> list[Judged]:

@@ -162,7 +162,7 @@ def _lessons(started: _Started, curated: Curated | Marked, report: Report) -> li
 def _judged(started: _Started, curated: Curated | Marked, method: Preference, split: str) -> list[Judged]:
     settings, recipe = started.settings, started.run.recipe
     opinions = draw(curated.opinions(method, split, settings.sources), settings.seed)
-    return judged_rows(opinions, recipe.data, recipe.served.quote_prompt, started.tokenizer, started.max_tokens)
+    return judged_rows(opinions, recipe.data, recipe.served, started.tokenizer, started.max_tokens)
 
 
 def _too_few(method: Preference, judged: Sequence[Judged], least: int) -> str:

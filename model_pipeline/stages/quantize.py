@@ -215,6 +215,7 @@ def _description(run: Run) -> Description:
         license=recipe.license,
         context_tokens=recipe.served.context_tokens,
         system_prompt=recipe.served.system_prompt,
+        history_messages=recipe.served.history_messages,
         quote_prompt=recipe.served.quote_prompt,
         sampling=recipe.served.sampling,
         lineage=_lineage(run),

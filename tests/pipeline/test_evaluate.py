@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from model_pipeline.data.prepared import read_rows
+from model_pipeline.data.prepared import read_rows, write_rows
 from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answer_lines import read_answers
 from model_pipeline.evaluation.bot_replies import BotUnavailable
@@ -114,6 +115,28 @@ def test_latency_is_measured_or_said_to_be_missing(evaluated: tuple[Run, str]) -
         assert "what a person waits for" in notes
 
 
+def test_a_model_is_asked_as_it_is_served_and_reads_whole_conversations(
+    evaluated: tuple[Run, str], quantized: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_pipeline.stages.evaluate.time_bot", no_bot)
+    served = quantized.recipe.served.model_copy(update={"history_messages": 1})
+    folder = Path(shutil.copytree(quantized.folder, tmp_path / "run"))
+    run = Run(folder, quantized.recipe.model_copy(update={"served": served}))
+    *quotes, chat = read_rows(run.of(Stage.PREPARE) / "test.jsonl")
+    before = [{"role": "user", "content": "My cat is ill"}, {"role": "assistant", "content": "Oh no."}]
+    write_rows(run.of(Stage.PREPARE) / "test.jsonl", [*quotes, replace(chat, prompt=[*before, *chat.prompt])])
+    evaluate(run, Report(Console(file=io.StringIO())))
+    (_, alone), (_, behind) = (read_answers(each.of(Stage.EVALUATE) / "answers.jsonl") for each in (evaluated[0], run))
+    for one, other in zip(alone, behind, strict=True):
+        assert one.answers == other.answers
+        assert one.negative_log_likelihoods[3] != other.negative_log_likelihoods[3]
+    assert "as quantized is served, with the newest message alone" in " ".join(run.figures(Stage.EVALUATE)["notes"])
+
+
+def no_bot(*_: object) -> None:
+    raise BotUnavailable("its command ended with 1 (No module named bot)")
+
+
 def test_quotes_on_held_out_keywords_are_read_by_all_models_and_by_those_beside(quantized: Run, tmp_path: Path) -> None:
     rows = [row for row in read_rows(quantized.of(Stage.PREPARE) / "test.jsonl") if row.kind == "quote"]
     held_out = tmp_path / "held-out.txt"
@@ -154,9 +177,6 @@ def test_two_models_of_one_name_are_refused(quantized: Run, tmp_path: Path) -> N
 def test_a_second_run_gives_the_same_answers_and_one_section(
     evaluated: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_bot(*_: object) -> None:
-        raise BotUnavailable("its command ended with 1 (No module named bot)")
-
     monkeypatch.setattr("model_pipeline.stages.evaluate.time_bot", no_bot)
     first, _ = evaluated
     again = Run(Path(shutil.copytree(first.folder, tmp_path / "again")), first.recipe)

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from bot.models.manifest import read_manifest
 from model_pipeline.errors import InputInvalid, ParityFailed, QuantizationFailed
 from model_pipeline.gguf.converter import MARKER, cache_folder, installed_version
 from model_pipeline.recipe import Quantize
@@ -65,6 +66,14 @@ def quantized(exported: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     run, told = Run(Path(folder), exported.recipe), io.StringIO()
     quantize(run, Report(Console(file=told, width=200)))
     return run, told.getvalue()
+
+
+def test_the_folder_says_what_the_recipe_does_of_conversations(run: Run) -> None:
+    served = run.recipe.served.model_copy(update={"history_messages": 1})
+    limited = Run(run.folder, run.recipe.model_copy(update={"served": served, "quantize": Quantize(types=("Q8_0",))}))
+    quantize(limited, quiet())
+    assert read_manifest(limited.model_folder).history_messages == 1
+    assert "asked with the newest message alone" in (limited.model_folder / "MODEL_CARD.md").read_text("utf-8")
 
 
 def served_manifest(run: Run) -> dict[str, Any]:

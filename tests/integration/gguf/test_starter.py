@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bot.models.manifest import read_manifest
+from model_pipeline.gguf.description import history_sentence
 from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.samples import chat_samples, quote_samples
 from model_pipeline.recipe import read_recipe
@@ -43,11 +44,13 @@ def test_the_manifest_and_the_card_say_what_the_recipe_does() -> None:
     manifest = json.loads((STARTER / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["name"], manifest["license"]) == (RECIPE.name, RECIPE.license)
     assert (manifest["context_tokens"], manifest["system_prompt"]) == (SERVED.context_tokens, SERVED.system_prompt)
+    assert manifest["history_messages"] == SERVED.history_messages == 1
     assert manifest["lineage"]["recipe"] == RECIPE.name and manifest["quantization"] == RECIPE.quantize.types[0]
     assert manifest["quote_prompt"] == SERVED.quote_prompt.model_dump()
     assert manifest["sampling"] == SERVED.sampling.model_dump()
     card = (STARTER / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for part in (SERVED.card.summary, SERVED.card.training, SERVED.card.limits):
+    about = (SERVED.card.summary, SERVED.card.training, SERVED.card.limits)
+    for part in (*about, history_sentence(SERVED.history_messages)):
         assert part.strip() in card
     assert f"{manifest['size_bytes']:,} bytes" in card
 
@@ -99,6 +102,7 @@ def test_a_chat_turn_is_answered() -> None:
 
 @pytest.mark.parametrize("name", ["starter-mended", "starter-continued", "starter-votes"])
 def test_what_goes_on_from_it_is_drawn_as_it_is(name: str) -> None:
-    """A gate or a canary would otherwise compare temperatures."""
-    recipe = read_recipe(name, ["prefer.data=curated"])
-    assert recipe.served.sampling.model_dump() == json.loads((STARTER / "manifest.json").read_text())["sampling"]
+    """A gate or a canary would otherwise compare temperatures, or what the models were shown."""
+    served, manifest = read_recipe(name, ["prefer.data=curated"]).served, read_manifest(STARTER)
+    assert served.sampling.model_dump() == manifest.sampling.model_dump()
+    assert served.history_messages == manifest.history_messages

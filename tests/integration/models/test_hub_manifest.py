@@ -25,7 +25,7 @@ def manifest(hub: LoopbackHub, person: Puller, tmp_path: Path) -> dict[str, Any]
     """A repository as the stage publish leaves it: two quantizations and the manifest of one of them."""
     hub.add(REPO, OTHER, OTHER_GGUF)
     (tmp_path / FILE).write_bytes(GGUF)
-    content = manifest_for(tmp_path / FILE, name="tiny-quotes", quantization="Q4_K_M")
+    content = manifest_for(tmp_path / FILE, name="tiny-quotes", quantization="Q4_K_M", history_messages=3)
     publish(hub, content)
     return content
 
@@ -45,7 +45,7 @@ def test_a_published_model_is_served_as_its_manifest_says(person: Puller, manife
     assert model.quote_prompt.template == "Keyword: {keyword}\nQuote:"
     assert not model.quote_prompt.chat
     assert (model.quote_sampling.temperature, model.chat_sampling.top_k) == (0.5, 7)
-    assert (model.system_prompt, model.context_tokens) == (False, 64)
+    assert (model.system_prompt, model.history_messages, model.context_tokens) == (False, 3, 64)
     assert (model.base, model.license, model.evaluation) == ("none", "CC0-1.0", {"perplexity": 9.5})
     assert model.lineage == {"corpus": "books", "repository": REPO, "revision": COMMIT, "file": FILE}
     assert person.store.show("tiny-quotes").manifest.quantization == "Q4_K_M"
@@ -224,18 +224,19 @@ def test_a_manifest_whose_file_is_gone_still_holds_for_the_others(
     assert f"it has {OTHER}" in refusal_of(person, ModelNotFound, f"{REPO}:Q2_K")
 
 
+@pytest.mark.parametrize("change", [{"sampling": {}}, {"history_messages": 1}])
 def test_the_same_file_with_other_prompts_is_not_replaced_silently(
-    person: Puller, hub: LoopbackHub, manifest: dict[str, Any]
+    person: Puller, hub: LoopbackHub, manifest: dict[str, Any], change: dict[str, Any]
 ) -> None:
     first = person.pull()
     publish(hub, manifest | {"lineage": {}, "evaluation": {}})
     assert person.pull() == first
-    publish(hub, manifest | {"sampling": {}})
+    publish(hub, manifest | change)
 
     text = "The same model file is here as tiny-quotes with other prompts or sampling: remove it first."
     assert refusal_of(person, InputError) == text
     person.store.remove("tiny-quotes")
-    assert person.pull().quote_sampling.temperature != 0.5
+    assert person.pull() != first
 
 
 def test_a_refusal_of_the_manifest_is_told(person: Puller, hub: LoopbackHub, manifest: dict[str, Any]) -> None:

@@ -69,12 +69,25 @@ def test_the_model_of_a_run_is_found(tmp_path: Path) -> None:
 
 def test_answers_depend_on_prompt_sampling_and_judge(tmp_path: Path) -> None:
     served = {read_candidate(STARTER).served}
-    changes: tuple[dict[str, object], ...] = ({"sampling": {}}, {"judge": None}, {"system_prompt": True})
+    changes: tuple[dict[str, object], ...] = (
+        {"sampling": {}},
+        {"judge": None},
+        {"system_prompt": True},
+        {"history_messages": 3},
+    )
     for number, change in enumerate(changes):
         shutil.copytree(STARTER, tmp_path / str(number))
         state(tmp_path / str(number), **change)
         served.add(read_candidate(tmp_path / str(number)).served)
-    assert len(served) == 4
+    assert len(served) == 5
+
+
+@pytest.mark.parametrize("history_messages", [0, "all"])
+def test_a_manifest_that_the_bot_would_refuse_is_refused(tmp_path: Path, history_messages: object) -> None:
+    shutil.copytree(STARTER, tmp_path / "model")
+    state(tmp_path / "model", history_messages=history_messages)
+    with pytest.raises(InputInvalid, match="is not the manifest of a model"):
+        read_candidate(tmp_path / "model")
 
 
 @pytest.mark.parametrize("manifest", [None, "{", json.dumps({"file": "model.gguf"})])

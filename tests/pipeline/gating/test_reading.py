@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,17 @@ def test_what_is_known_is_not_computed_again(tmp_path: Path) -> None:
     assert "Courage" not in kept.read_text() and "thanks" not in kept.read_text()
     kept.write_text(kept.read_text().replace(str(once.nats[0]), "1.25"))
     assert read_texts(model, [QUOTE, CHAT], 512, tmp_path, report).nats == (1.25, once.nats[1])
+
+
+def test_a_conversation_is_read_as_far_as_the_model_is_shown_it(tmp_path: Path) -> None:
+    model, report = read_candidate(STARTER), Report()
+    alone = Text("", CHAT.turns[-1:], CHAT.reply)
+    texts = [QUOTE, CHAT, alone]
+    whole, limited = (
+        read_texts(replace(model, history_messages=most), texts, 512, tmp_path, report).nats for most in (None, 1)
+    )
+    assert limited[1] == limited[2] == whole[2] != whole[1]
+    assert limited[0] == whole[0]
 
 
 def test_a_text_that_does_not_fit_has_no_likelihood(tmp_path: Path) -> None:

@@ -35,13 +35,14 @@ def marks(path: Path, keywords: int) -> str:
     return str(path)
 
 
-def reply_marks(path: Path, messages: int) -> str:
-    """Readers who like short replies."""
+def reply_marks(path: Path, messages: int, *, said_twice: bool = False) -> str:
+    """Readers who like short replies, maybe to what was said before already."""
     with path.open("w", encoding="utf-8") as file:
         for number in range(messages):
             replies = [f"The sea {'and the sea ' * times}waits {number}." for times in (4, 0, 5)]
             said = [{"role": "user", "content": f"the sea took {number} hats"}]
-            file.write(json.dumps({"messages": said, "replies": replies, "good": [1]}) + "\n")
+            before = [*said, {"role": "assistant", "content": "What?"}] if said_twice else []
+            file.write(json.dumps({"messages": [*before, *said], "replies": replies, "good": [1]}) + "\n")
     return str(path)
 
 
@@ -83,6 +84,18 @@ def test_replies_that_fit_come_first_too(merged: Run, tmp_path: Path) -> None:
     assert figures["replies_marked_messages"] + figures["replies_held_out_messages"] == 400
     assert "the reply that the judge puts first is good on 100.0% of the messages, one drawn by lot on 33.3%" in told
     assert load_judge(run.of(Stage.JUDGE) / "judge.npz", _width(run)).of_replies
+
+
+def test_replies_are_judged_behind_what_the_model_is_shown(merged: Run, tmp_path: Path) -> None:
+    quotes, once = marks(tmp_path / "marks.jsonl", 600), reply_marks(tmp_path / "once.jsonl", 400)
+    twice = reply_marks(tmp_path / "twice.jsonl", 400, said_twice=True)
+    served = merged.recipe.served.model_copy(update={"history_messages": 1})
+    limited = Run(merged.folder, merged.recipe.model_copy(update={"served": served}))
+    read = []
+    for run, replies in ((merged, once), (limited, twice), (merged, twice)):
+        judged(run, quotes, replies)
+        read.append(np.load(run.of(Stage.JUDGE) / "judge.npz")["reply_mean"])
+    assert np.array_equal(read[0], read[1]) and not np.array_equal(read[0], read[2])
 
 
 def test_what_preferences_taught_is_a_copy_too(merged: Run, tmp_path: Path) -> None:

@@ -336,6 +336,18 @@ class Favours(Judge):
         return 0
 
 
+class KnowsNoWordBut(Favours):
+    """A judge of a model that learned these words, and takes those that it was asked with for no inventions."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__("")
+        self._known = set(words)
+
+    def unknown_words(self, asked: str, text: str) -> int:
+        known = self._known | {word.strip(".?").lower() for word in asked.split()}
+        return sum(word.strip(".?").lower() not in known for word in text.split())
+
+
 async def test_the_best_of_several_is_given_and_nothing_of_the_others_is_seen() -> None:
     bench = Bench(says(SUN), says("no"), says(SEA), quote=QuoteSettings(candidates=3), at_once=16)
     events = await events_of(bench.service.quote(ANN, "sea"))
@@ -562,6 +574,73 @@ async def test_the_message_itself_is_always_answered(history_messages: int) -> N
     bench.store.before["history"] = lambda: bench.store.begin_anew(ANN)
     await reply_of(bench.service.chat(ANN, "Are you there?"))
     assert bench.generator.requests[0].turns[-1] == Turn(Role.USER, "Are you there?")
+
+
+NEWEST_ALONE = replace(MODEL, history_messages=1)
+
+
+async def test_a_model_of_the_newest_message_sees_it_alone_and_the_conversation_is_kept() -> None:
+    bench = Bench(says("Hello."), says("Fine."), model=NEWEST_ALONE)
+    await reply_of(bench.service.chat(ANN, "Hi"))
+    await reply_of(bench.service.chat(ANN, "How are you?"))
+    assert bench.generator.requests[-1].turns[1:] == (Turn(Role.USER, "How are you?"),)
+    kept = [message.text for message in await bench.store.history(ANN, 9)]
+    assert kept == ["Hi", "Hello.", "How are you?", "Fine."]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "of_the_model", "shown"),
+    [
+        (200, None, ["1", "one", "2", "two", "3"]),
+        (200, 4, ["2", "two", "3"]),  # the fourth is a reply to what is not shown
+        (200, 3, ["2", "two", "3"]),
+        (3, 200, ["2", "two", "3"]),
+        (200, 1, ["3"]),
+        (1, 3, ["3"]),
+        (0, 3, ["3"]),
+    ],
+)
+async def test_the_smaller_of_what_is_allowed_and_what_the_model_is_shown_applies(
+    allowed: int, of_the_model: int | None, shown: list[str]
+) -> None:
+    model = replace(MODEL, history_messages=of_the_model)
+    bench = Bench(says("one"), says("two"), says("three"), model=model, chat=ChatSettings(history_messages=allowed))
+    for said in ("1", "2", "3"):
+        await reply_of(bench.service.chat(ANN, said))
+    assert [turn.content for turn in bench.generator.requests[-1].turns[1:]] == shown
+
+
+@pytest.mark.parametrize(("history_messages", "shown"), [(1, ["1"]), (3, ["0", "zero", "1"])])
+async def test_another_reply_to_a_message_is_asked_for_with_what_came_before_it(
+    history_messages: int, shown: list[str]
+) -> None:
+    model = replace(MODEL, history_messages=history_messages)
+    bench = Bench(says("zero"), says("one"), says("two"), says("uno"), model=model)
+    for said in ("0", "1", "2"):
+        await reply_of(bench.service.chat(ANN, said))
+    again = await bench.service.accept_again(ANN, 1002)
+    assert (await reply_of(bench.service.answer(again))).text == "uno"
+    assert [turn.content for turn in bench.generator.requests[-1].turns[1:]] == shown
+
+
+@pytest.mark.parametrize(("model", "chosen"), [(MODEL, "Glorf and Ada."), (NEWEST_ALONE, "A cat.")])
+async def test_replies_are_chosen_by_what_the_model_was_shown(model: Model, chosen: str) -> None:
+    judge = KnowsNoWordBut("a", "and", "cat")
+    scripts = says("Hello."), says("Glorf and Ada.", nats=1.0), says("A cat.", nats=2.0)
+    bench = Bench(*scripts, model=model, chat=ChatSettings(candidates=2), judge=judge)
+    await reply_of(bench.service.chat(ANN, "Glorf is Ada"))
+    bench.generator.at_once = 2
+    assert (await reply_of(bench.service.chat(ANN, "Who sits there?"))).text == chosen
+
+
+async def test_a_model_that_is_tried_out_is_shown_what_its_own_manifest_says() -> None:
+    bench = Bench(says("Hello."), says("Fine."))
+    tried = FakeGenerator(says("Hi."), says("Well."))
+    bench.service.try_out(canary_with(BOB, of=[ANN, BOB]), replace(OTHER_MODEL, history_messages=1), tried)
+    for key in (ANN, BOB):
+        await reply_of(bench.service.chat(key, "Hi"))
+        await reply_of(bench.service.chat(key, "How are you?"))
+    assert [len(requests[-1].turns) for requests in (bench.generator.requests, tried.requests)] == [4, 2]
 
 
 async def test_a_message_that_came_later_is_answered_on_its_own() -> None:

@@ -66,6 +66,28 @@ def test_the_manifest_says_whether_keywords_are_in_lower_case(tmp_path: Path, lo
     assert json.loads(path.read_text())["quote_prompt"]["lower_case"] is lower_case
 
 
+@pytest.mark.parametrize(
+    ("history_messages", "sentence"),
+    [
+        (1, "In chat it is asked with the newest message alone, without what was said before. It was never trained"),
+        (6, "In chat it is asked with the newest 6 messages of a conversation at most. It was never trained"),
+    ],
+)
+def test_the_bot_and_the_card_s_reader_learn_how_much_of_a_conversation_is_shown(
+    tmp_path: Path, history_messages: int, sentence: str
+) -> None:
+    about = described(history_messages=history_messages)
+    write_model_folder(tmp_path / "out", gguf(tmp_path), card(about), about, PROVENANCE)
+    assert read_manifest(tmp_path / "out").history_messages == history_messages
+    assert f"For chat, with the template in the GGUF. {sentence}" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+
+
+def test_a_model_is_shown_whole_conversations_where_nothing_else_is_said(tmp_path: Path) -> None:
+    write_model_folder(tmp_path / "out", gguf(tmp_path), card(described()), described(), PROVENANCE)
+    assert read_manifest(tmp_path / "out").history_messages is None
+    assert "in the GGUF. It was never trained on system turns." in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+
+
 def test_an_older_model_is_replaced_and_other_files_stay(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_model_folder(out, gguf(tmp_path, b"old"), "old", described(name="old"), PROVENANCE)

@@ -38,6 +38,18 @@ def test_a_manifest_becomes_the_model_that_the_bot_serves(gguf: Path) -> None:
     assert (model.lineage, model.evaluation) == ({"corpus": "books"}, {"perplexity": 9.5})
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"), [({}, None), ({"history_messages": None}, None), ({"history_messages": 1}, 1)]
+)
+def test_a_manifest_says_how_much_of_a_conversation_the_model_is_shown(
+    gguf: Path, given: dict[str, Any], shown: int | None
+) -> None:
+    manifest = read(gguf, manifest_for(gguf, **given))
+    assert manifest.to_model(gguf.parent).history_messages == shown
+    write_manifest(manifest, gguf.parent)
+    assert read_manifest(gguf.parent) == manifest
+
+
 def test_a_written_manifest_is_read_again_with_keys_of_a_later_version(gguf: Path) -> None:
     manifest = read(gguf, manifest_for(gguf, voice="calm"))
     (gguf.parent / MANIFEST_FILE).unlink()
@@ -59,6 +71,10 @@ def test_a_written_manifest_is_read_again_with_keys_of_a_later_version(gguf: Pat
         ({"sha256": "abc"}, "sha256: string should match pattern"),
         ({"size_bytes": 0}, "size_bytes: input should be greater than or equal to 1"),
         ({"size_bytes": "12"}, "size_bytes: input should be a valid integer"),
+        ({"history_messages": 0}, "history_messages: input should be greater than or equal to 1"),
+        ({"history_messages": 10_001}, "history_messages: input should be less than or equal to 10000"),
+        ({"history_messages": "1"}, "history_messages: input should be a valid integer"),
+        ({"history_messages": True}, "history_messages: input should be a valid integer"),
         ({"quote_prompt": {"template": "no place", "chat": False}}, "must stand in it exactly once, not 0 times"),
         ({"quote_prompt": {"template": "{keyword}{keyword}", "chat": True}}, "exactly once, not 2 times"),
         ({"quote_prompt": {"template": "{keyword}"}}, "quote_prompt.chat: field required"),

@@ -6,11 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.chat.messages import MessageKind, Role, StoredMessage
+from bot.chat.prompts import alternating, shown_messages
 from model_pipeline.data.items import Item, Message
-from model_pipeline.data.rows import make_rows, reply_of, without_system_turn
+from model_pipeline.data.rows import as_served, make_rows, newest_turns, reply_of, without_system_turn
 from model_pipeline.gguf.description import QuotePrompt
 from model_pipeline.recipe import Data, Form, GroupBy, Source
+from tests.fakes import MODEL
 
 TEXT = QuotePrompt(template="Keyword: {keyword}\nQuote:", chat=False)
 QUOTE = Item("quote", "q:1", "abc", keyword="New York", quote="It wakes early.", person="p1")
@@ -84,6 +89,30 @@ def test_a_system_turn_becomes_the_beginning_of_the_first_user_turn() -> None:
     assert without_system_turn(merged) == merged
     (quote,) = make_rows([QUOTE], data(), TEXT)
     assert without_system_turn(quote) == quote
+
+
+@pytest.mark.parametrize(
+    ("history_messages", "shown"),
+    [(None, ["Be kind.", "hi", "Hi!", "bye"]), (2, ["Be kind.", "bye"]), (1, ["Be kind.", "bye"])],
+)
+def test_a_row_is_asked_with_what_the_model_is_shown(history_messages: int | None, shown: list[str]) -> None:
+    row = make_rows([CHAT], data(), TEXT)[-1]
+    served = as_served(row, history_messages)
+    assert [turn["content"] for turn in served.prompt if isinstance(turn, dict)] == shown
+    assert served.completion == row.completion
+    (quote,) = make_rows([QUOTE], data(), TEXT)
+    assert as_served(quote, history_messages) == quote
+
+
+@given(st.integers(0, 5), st.none() | st.integers(1, 12))
+def test_the_pipeline_shows_a_model_what_the_bot_does(exchanges: int, history_messages: int | None) -> None:
+    roles = [Role.USER, Role.ASSISTANT] * exchanges + [Role.USER]
+    history = [StoredMessage(n, None, role, MessageKind.CHAT, str(n)) for n, role in enumerate(roles)]
+    turns = alternating(shown_messages(replace(MODEL, history_messages=history_messages), history))
+    written = [{"role": str(message.role), "content": message.text} for message in history]
+    assert newest_turns(written, history_messages) == [
+        {"role": str(turn.role), "content": turn.content} for turn in turns
+    ]
 
 
 @pytest.mark.parametrize(

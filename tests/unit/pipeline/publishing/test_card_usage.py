@@ -21,6 +21,15 @@ def test_the_bot_and_llama_cpp_are_given_what_is_served() -> None:
     assert "llama-cli -hf me/g:Q8_0\n" in usage
 
 
+def test_whoever_chats_with_it_elsewhere_learns_how_much_of_a_conversation_it_is_shown() -> None:
+    whole = recipe()
+    limited = whole.model_copy(update={"served": whole.served.model_copy(update={"history_messages": 1})})
+    usage = section(model_card(Kind.GGUF, Facts(limited), FILES), "How to use it")
+
+    assert usage.rstrip().endswith("In chat it is asked with the newest message alone, without what was said before.")
+    assert "In chat" not in section(model_card(Kind.GGUF, Facts(whole), FILES), "How to use it")
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="`{}")), st.booleans(), st.text(max_size=9))
 def test_the_code_of_a_card_is_python_whatever_the_prompt(template: str, chat: bool, system: str) -> None:
     prompt = {"template": template + "{keyword}", "chat": chat, "system": system.replace("`", "")}
