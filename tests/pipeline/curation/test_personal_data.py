@@ -54,6 +54,7 @@ def test_quotes_and_chats_of_the_package_stay_as_they_are(filter_: PersonalData)
         "longer-chats.jsonl",
         "mended-chats.jsonl",
         "common-chats.jsonl",
+        "everyday-chats.jsonl",
     ):
         rows = [json.loads(line) for line in (PACKAGE_DATA / name).read_text(encoding="utf-8").split("\n") if line]
         drawn = Random(0).sample(rows, 200)

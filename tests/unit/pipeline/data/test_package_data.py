@@ -26,6 +26,7 @@ CHATS = (
     "longer-chats.jsonl",
     "mended-chats.jsonl",
     "common-chats.jsonl",
+    "everyday-chats.jsonl",
 )
 
 
