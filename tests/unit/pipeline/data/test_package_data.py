@@ -13,7 +13,7 @@ from model_pipeline.data.marked import read_marked
 from model_pipeline.data.sources import PACKAGE_DATA, read_lines
 
 RICHER = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "more-rich-quotes.jsonl")
-PLAIN = ("plain-quotes.jsonl", "kept-quotes.jsonl", "phrase-quotes.jsonl")
+PLAIN = ("plain-quotes.jsonl", "kept-quotes.jsonl", "phrase-quotes.jsonl", "more-phrase-quotes.jsonl")
 QUOTES = (*RICHER, *PLAIN)
 RICH = ("rich-quotes.jsonl", "more-rich-quotes.jsonl")
 MENDED = ("mended-quotes.jsonl", "mended-again.jsonl")
