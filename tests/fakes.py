@@ -331,12 +331,13 @@ class FakeStore:
 
     # Conversations
 
-    async def history(self, key: ConversationKey, limit: int) -> Sequence[StoredMessage]:
+    async def history(self, key: ConversationKey, limit: int, up_to: int | None = None) -> Sequence[StoredMessage]:
         await self._call("history")
         said = [
             entry.message
             for number, entry in self.messages.items()
             if entry.key == key and entry.message.kind is MessageKind.CHAT and number >= self._begun.get(key, 0)
+            if up_to is None or number <= up_to
         ]
         return said[max(0, len(said) - limit) :]
 

@@ -201,8 +201,8 @@ class JobLedger(Protocol):
 class Conversations(Protocol):
     """What was said, for each conversation key."""
 
-    async def history(self, key: ConversationKey, limit: int) -> Sequence[StoredMessage]:
-        """The newest `limit` chat messages since the last start_over, oldest first."""
+    async def history(self, key: ConversationKey, limit: int, up_to: int | None = None) -> Sequence[StoredMessage]:
+        """The newest `limit` chat messages since the last start_over, oldest first; none later than message `up_to`."""
         ...
 
     async def start_over(self, key: ConversationKey) -> None:

@@ -93,9 +93,9 @@ def chat_request(
     )
 
 
-def shown_messages(model: Model, history: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
-    """What the model is shown of a conversation that the operator lets it see: the newest messages, at least one."""
-    return history if model.history_messages is None else history[-model.history_messages :]
+def most_shown(model: Model, allowed: int) -> int:
+    """How many messages of a conversation the model is shown at most, one or more; `allowed` by the operator."""
+    return max(1, allowed if model.history_messages is None else min(allowed, model.history_messages))
 
 
 def shared_prefixes(model: Model, system_prompt: str) -> tuple[tuple[Turn, ...] | str, ...]:

@@ -335,10 +335,9 @@ class ChatService:
                 yield event
             return
         message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
-        history = await self._stores.conversations.history(job.key, max(1, self._chat.history_messages))
+        most = prompts.most_shown(served.model, self._chat.history_messages)
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
-        history = [earlier for earlier in history if earlier.id <= message.id] or [message]
-        shown = prompts.shown_messages(served.model, history)
+        shown = await self._stores.conversations.history(job.key, most, up_to=job.message_id) or [message]
         seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
         request = self._chat_request(served.model, job.key, shown, seed)
         said = " ".join(earlier.text for earlier in shown)

@@ -22,8 +22,8 @@ class SqlConversations(Conversations):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def history(self, key: ConversationKey, limit: int) -> Sequence[StoredMessage]:
-        """The newest `limit` chat messages since the last start_over, oldest first."""
+    async def history(self, key: ConversationKey, limit: int, up_to: int | None = None) -> Sequence[StoredMessage]:
+        """The newest `limit` chat messages since the last start_over, oldest first; none later than message `up_to`."""
         active = conversations_of(key).where(Conversation.closed_at.is_(None))
         newest = (
             select(Message)
@@ -32,6 +32,8 @@ class SqlConversations(Conversations):
             .order_by(Message.id.desc())
             .limit(max(limit, 0))
         )
+        if up_to is not None:
+            newest = newest.where(Message.id <= up_to)
         async with self._database.read() as session:
             messages = (await session.scalars(newest)).all()
         return [self._stored(message) for message in reversed(messages)]

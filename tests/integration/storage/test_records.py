@@ -99,6 +99,14 @@ async def test_history_is_the_newest_in_order_without_quotes(stores: Stores) -> 
     assert await stores.conversations.history(ADA, 0) == []
 
 
+async def test_history_up_to_a_message_knows_nothing_later(stores: Stores) -> None:
+    for number in range(3):
+        await stores.say(ADA, f"question {number}", f"answer {number}")
+    asked = (await stores.conversations.history(ADA, 10))[2]
+    earlier = await stores.conversations.history(ADA, 2, up_to=asked.id)
+    assert [m.text for m in earlier] == ["answer 0", "question 1"]
+
+
 async def test_recent_replies_are_those_of_the_person_and_quotes_of_the_chat(stores: Stores) -> None:
     await stores.say(ADA, "x", "One.", MessageKind.QUOTE)
     await stores.say(key_of("ada", chat="den"), "x", "Two.", MessageKind.QUOTE)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.messages import MessageKind, Role, StoredMessage
-from bot.chat.prompts import alternating, shown_messages
+from bot.chat.prompts import alternating, most_shown
 from model_pipeline.data.items import Item, Message
 from model_pipeline.data.rows import as_served, make_rows, newest_turns, reply_of, without_system_turn
 from model_pipeline.gguf.description import QuotePrompt
@@ -108,7 +108,8 @@ def test_a_row_is_asked_with_what_the_model_is_shown(history_messages: int | Non
 def test_the_pipeline_shows_a_model_what_the_bot_does(exchanges: int, history_messages: int | None) -> None:
     roles = [Role.USER, Role.ASSISTANT] * exchanges + [Role.USER]
     history = [StoredMessage(n, None, role, MessageKind.CHAT, str(n)) for n, role in enumerate(roles)]
-    turns = alternating(shown_messages(replace(MODEL, history_messages=history_messages), history))
+    most = most_shown(replace(MODEL, history_messages=history_messages), allowed=200)
+    turns = alternating(history[-most:])
     written = [{"role": str(message.role), "content": message.text} for message in history]
     assert newest_turns(written, history_messages) == [
         {"role": str(turn.role), "content": turn.content} for turn in turns
