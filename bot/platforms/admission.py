@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from bot.errors import BusyError, InputError
+from bot.chat.ports import SeenBefore
+from bot.errors import BusyError, InputError, QuotesmithError
 from bot.platforms.access import AccessLists, Verdict
 from bot.platforms.answering import Answering
 from bot.platforms.incoming import Incoming
@@ -39,8 +41,21 @@ class Admission:
         if verdict is not Verdict.YES:
             raise InputError(_REFUSALS[verdict], str(verdict))
 
-    def admit(self, incoming: Incoming) -> None:
-        """Take a request that the model is to answer, and count it. Raises InputError and BusyError."""
+    @contextmanager
+    def request(self, incoming: Incoming) -> Iterator[None]:
+        """Take a request that the model is to answer, which the block puts on record, and count it.
+
+        What the block refuses, or finds that the platform repeats, does not count. Raises InputError and BusyError.
+        """
+        self._admit(incoming)
+        try:
+            yield
+        except (SeenBefore, QuotesmithError):
+            self._people.take_back(incoming.key.user_id)
+            self._chats.take_back(incoming.key.chat_id)
+            raise
+
+    def _admit(self, incoming: Incoming) -> None:
         self.check_access(incoming)
         if self.closing:
             raise BusyError("The bot is about to be restarted; try again in a minute.", "stopping")
@@ -53,11 +68,6 @@ class Admission:
             raise _too_fast("This chat made", "chat-too-fast", self._chats.per_minute, wait_s)
         self._people.count(person, now)
         self._chats.count(chat, now)
-
-    def take_back(self, incoming: Incoming) -> None:
-        """The request that was taken last came to nothing: it does not count."""
-        self._people.take_back(incoming.key.user_id)
-        self._chats.take_back(incoming.key.chat_id)
 
     def _check_simultaneous(self, incoming: Incoming) -> None:
         mine = len(self._answering.of_person(incoming.key.user_id))

@@ -102,16 +102,12 @@ class FrontDesk:
 
     async def ask(self, incoming: Incoming, command: Command) -> AcceptedJob:
         """Put a request for a quote or a reply on record. Raises InputError, BusyError, StorageError and SeenBefore."""
-        self.admission.admit(incoming)
-        try:
+        with self.admission.request(incoming):
             if command.action is Action.QUOTE:
                 return await self._service.accept_quote(incoming.key, command.text, command.style, incoming.origin)
             if command.action is Action.COMPARE:
                 return await self._service.accept_comparison(incoming.key, command.text, incoming.origin)
             return await self._service.accept_chat(incoming.key, command.text, incoming.origin)
-        except (SeenBefore, QuotesmithError):
-            self.admission.take_back(incoming)  # what the platform repeats, or is refused, is no request
-            raise
 
     async def message(self, incoming: Incoming, show: ShowOutcome) -> None:
         """Deal with a message: it is on record, or refused, when this returns; what takes longer goes on by itself.

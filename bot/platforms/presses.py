@@ -73,8 +73,9 @@ class Presses:
         what, number, more = _parsed(data)
         if what in (Press.AGAIN, Press.COMPARE):
             kind = MessageKind.COMPARE if what is Press.COMPARE else None
-            self._admission.admit(incoming)
-            return Pressed("", job=await self._service.accept_again(incoming.key, number, incoming.origin, kind))
+            with self._admission.request(incoming):
+                job = await self._service.accept_again(incoming.key, number, incoming.origin, kind)
+            return Pressed("", job=job)
         self._admission.check_access(incoming)
         for event in incoming.events:
             if not await self._records.take_event(self._platform, event):

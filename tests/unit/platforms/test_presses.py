@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.chat.messages import Complaint, ConversationKey, MessageKind, Platform, Preferred, Vote, VoteSource
 from bot.chat.ports import SeenBefore, ShownReply
 from bot.chat.service import ChatService, ChatStores
-from bot.errors import InputError, QuotesmithError
+from bot.errors import BusyError, DatabaseUnavailable, InputError, QuotesmithError
 from bot.platforms.access import AccessLists
 from bot.platforms.admission import Admission
 from bot.platforms.answering import Answering
@@ -46,7 +46,9 @@ class Bench:
         return Incoming(key, (f"press:{self.pressed}",), replace(ADDRESS, user_id=key.user_id))
 
 
-async def bench(lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.CHAT) -> Bench:
+async def bench(
+    lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.CHAT, limits: LimitSettings | None = None
+) -> Bench:
     store, outbox = FakeStore(), FakeOutbox()
     stores = ChatStores(store, store, store, store)
     second = [says("A kettle sings of leaving.")] * 3 if kind is MessageKind.COMPARE else []
@@ -58,7 +60,7 @@ async def bench(lists: AccessLists = EVERYBODY, kind: MessageKind = MessageKind.
     reply_id = [event async for event in asking][-1].message_id  # type: ignore[union-attr]
     clock = Clock()
     answering = Answering(Platform.TELEGRAM, service, FakeOutlet(), outbox, outbox, clock)
-    admission = Admission(lists, LimitSettings(), answering, clock)
+    admission = Admission(lists, limits or LimitSettings(), answering, clock)
     job_id = next(iter(store.jobs))
     outbox.at = {job_id: {0: ("lobby", "77")}}
     outbox.replies = {job_id: ShownReply(job_id, KEY, reply_id)}
@@ -118,6 +120,32 @@ async def test_another_reply_is_for_who_asked_another_quote_for_everybody() -> N
     quote = await bench(kind=MessageKind.QUOTE)
     again = (await quote.presses.press(quote.by(BOB), f"again:{quote.job_id}")).job
     assert again is not None and (again.text, again.key) == ("tea", BOB)
+
+
+@pytest.mark.parametrize("limits", [LimitSettings(requests_per_minute=1), LimitSettings(chat_requests_per_minute=1)])
+async def test_asking_again_counts_as_a_request_only_where_it_is_one(limits: LimitSettings) -> None:
+    b = await bench(limits=limits)
+    again = f"again:{b.job_id}"
+    for _ in range(3):
+        with pytest.raises(InputError, match="Only who asked"):
+            await b.presses.press(b.by(BOB), again)
+    b.store.unavailable = {"accept_again"}
+    with pytest.raises(DatabaseUnavailable):
+        await b.presses.press(b.by(), again)
+    b.store.unavailable = set()
+    assert (await b.presses.press(b.by(), again)).job is not None
+    with pytest.raises(BusyError, match="more than 1 requests in a minute"):
+        await b.presses.press(b.by(), again)
+
+
+async def test_a_press_for_another_reply_that_the_platform_repeats_is_no_request() -> None:
+    b = await bench(limits=LimitSettings(requests_per_minute=2))
+    press = b.by()
+    await b.presses.press(press, f"again:{b.job_id}")
+    for _ in range(3):
+        with pytest.raises(SeenBefore):
+            await b.presses.press(press, f"again:{b.job_id}")
+    assert (await b.presses.press(b.by(), f"again:{b.job_id}")).job is not None
 
 
 async def test_a_quote_is_kept_until_it_is_pressed_again() -> None:
