@@ -79,7 +79,7 @@ def read_press(query: CallbackQuery, language: str) -> Incoming | None:
         return None
     thread = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
     chat_id, user_id = str(message.chat.id), str(query.from_user.id)
-    alone = message.chat.type == ChatType.PRIVATE
+    alone = _is_private(message.chat)
     address = Address(
         chat_id,
         user_id,
@@ -108,7 +108,7 @@ def signs_of(reactions: Iterable[ReactionType]) -> list[str]:
 
 def address_of(message: Message, user: User, language: str) -> Address:
     """Where an answer to the message goes."""
-    alone = message.chat.type == ChatType.PRIVATE
+    alone = _is_private(message.chat)
     return Address(
         str(message.chat.id),
         str(user.id),
@@ -139,10 +139,10 @@ def _addressed(message: Message, me: Me) -> str | None:
         known = command[1].lower() in set(IN_CHATS)
         if to and to != me.username.lower():
             return None
-        if to or known or message.chat.type == ChatType.PRIVATE:
+        if to or known or _is_private(message.chat):
             return f"/{command[1]}{text[command.end() :]}"
         return None  # it may be another bot's
-    if message.chat.type == ChatType.PRIVATE:
+    if _is_private(message.chat):
         return text
     mentioned = _without_mentions(message, me)
     if mentioned is not None:
@@ -173,6 +173,6 @@ def _has_content(message: Message) -> bool:
     return bool(message.effective_attachment)
 
 
-def is_private(chat: Chat) -> bool:
+def _is_private(chat: Chat) -> bool:
     """One person and the bot."""
     return chat.type == ChatType.PRIVATE
