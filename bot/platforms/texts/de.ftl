@@ -12,7 +12,7 @@ waiting-about = { waiting }, etwa { $seconds } s
 thinking = ich denke nach …
 stopped = Abgebrochen.
 stopped-already = Das ist schon vorbei.
-started-over = Ein neues Gespräch: An das bisher Gesagte denke ich nicht mehr.
+started-over = Ein neues Gespräch: Was wir vorher gesagt haben, gehört nicht dazu.
 inline-title = Ein Spruch zu { $keyword }
 inline-hint = Schreib, wovon der Spruch handeln soll.
 
@@ -106,11 +106,11 @@ style-calm = ruhig
 style-daring = gewagt
 
 privacy =
-    Was du mir schreibst und was ich antworte, wird gespeichert, damit ein Gespräch weitergehen kann, mit deiner { $platform }-Kennung und ohne Namen{ $days ->
+    Was du mir schreibst und was ich antworte, wird gespeichert, mit deiner { $platform }-Kennung und ohne Namen{ $days ->
         [0] {""}
         [one] , und nach einem Tag gelöscht, bis auf deine Favoriten
        *[other] , und nach { $days } Tagen gelöscht, bis auf deine Favoriten
-    }. Der Betreiber dieses Bots bewahrt es { $encrypted ->
+    }. Es ist da, damit eine Anfrage einen Neustart übersteht, ich mich nicht wiederhole, Stimmen zählen und ein Modell, das es kann, auf ein Gespräch zurückblicken darf. Der Betreiber dieses Bots bewahrt es { $encrypted ->
         [yes] verschlüsselt
        *[no] unverschlüsselt
     } auf einem eigenen Rechner auf; nichts davon geht anderswohin.
@@ -162,8 +162,8 @@ forgotten = Gelöscht: { $messages ->
 forgotten-nothing = Über dich war nichts gespeichert.
 note =
     { $changed ->
-        [yes] Meine Bedingungen haben sich geändert, darum zählt ein früheres /consent on nicht mehr. Was wir sagen, wird gespeichert, damit ein Gespräch weitergehen kann.
-       *[no] Nur dieses eine Mal: Was wir sagen, wird gespeichert, damit ein Gespräch weitergehen kann.
+        [yes] Meine Bedingungen haben sich geändert, darum zählt ein früheres /consent on nicht mehr. Was wir sagen, wird gespeichert, damit eine Anfrage einen Neustart übersteht, ich mich nicht wiederhole, Stimmen zählen und ein Modell, das es kann, zurückblicken darf.
+       *[no] Nur dieses eine Mal: Was wir sagen, wird gespeichert, damit eine Anfrage einen Neustart übersteht, ich mich nicht wiederhole, Stimmen zählen und ein Modell, das es kann, zurückblicken darf.
     } { $training } /mydata show zählt, was über dich gespeichert ist, /mydata export gibt es dir, /forget me löscht es.
 note-here =
     { $changed ->

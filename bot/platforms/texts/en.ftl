@@ -20,7 +20,7 @@ waiting-about = { waiting }, about { $seconds } s
 thinking = thinking …
 stopped = Stopped.
 stopped-already = This is over already.
-started-over = A new conversation: I no longer think of what we said before.
+started-over = A new conversation: what we said before is no part of it.
 inline-title = A quote on { $keyword }
 inline-hint = Type what the quote should be about.
 
@@ -122,11 +122,11 @@ style-daring = daring
 # -- people's data
 
 privacy =
-    What you write to me and what I answer is stored so that a conversation can go on, with your { $platform } id and no name{ $days ->
+    What you write to me and what I answer is stored, with your { $platform } id and no name{ $days ->
         [0] {""}
         [one] , and erased after a day but for your favourites
        *[other] , and erased after { $days } days but for your favourites
-    }. The operator of this bot keeps it, { $encrypted ->
+    }. It is there so that a request survives a restart, I do not repeat myself, votes count, and a model that can may look back at a conversation. The operator of this bot keeps it, { $encrypted ->
         [yes] encrypted
        *[no] unencrypted
     }, on a machine of their own; nothing is sent anywhere else.
@@ -178,8 +178,8 @@ forgotten = Erased: { $messages ->
 forgotten-nothing = Nothing was stored about you.
 note =
     { $changed ->
-        [yes] My terms have changed, so an earlier /consent on no longer counts. What we say is stored so that a conversation can go on.
-       *[no] Just this once: what we say is stored so that a conversation can go on.
+        [yes] My terms have changed, so an earlier /consent on no longer counts. What we say is stored so that a request survives a restart, I do not repeat myself, votes count, and a model that can may look back.
+       *[no] Just this once: what we say is stored so that a request survives a restart, I do not repeat myself, votes count, and a model that can may look back.
     } { $training } /mydata show counts what is stored about you, /mydata export gives it to you, /forget me erases it.
 note-here =
     { $changed ->

@@ -108,7 +108,7 @@ async def test_commands_confirm_beside_the_output(piped: Piped) -> None:
         "There is no reply to vote on yet.",
         "Thank you, noted as good.",
         "Thank you, noted as bad.",
-        "A new conversation: I no longer think of what we said before.",
+        "A new conversation: what we said before is no part of it.",
     ]
     assert [vote for _, _, vote, _ in pipe.store.votes] == [Vote.UP, Vote.DOWN]
 

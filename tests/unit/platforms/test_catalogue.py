@@ -112,6 +112,21 @@ def test_how_long_things_are_kept_is_said_where_they_are_not_kept_for_ever(langu
     assert len({privacy(0), privacy(1), privacy(2)}) == 3
 
 
+# Some models are asked with the newest message alone, so it is never to let a conversation go on that things are kept.
+PURPOSES = {
+    "en": ("a request survives a restart", "repeat myself", "votes count", "a model that can may look back"),
+    "de": ("eine Anfrage einen Neustart übersteht", "nicht wiederhole", "Stimmen zählen", "ein Modell, das es kann"),
+}
+
+
+@pytest.mark.parametrize("language", languages())
+def test_what_things_are_stored_for_is_said_as_it_is_with_every_model(language: str) -> None:
+    texts = Texts(language)
+    said = [texts("note", changed=changed, training="") for changed in ("no", "yes")]
+    for text in [*said, texts("privacy", platform="Telegram", encrypted="no", training="", days=0)]:
+        assert all(purpose in text for purpose in PURPOSES[language]), text
+
+
 def test_a_sentence_that_nobody_wrote_is_a_mistake_of_the_program() -> None:
     with pytest.raises(KeyError):
         Texts("de")("no-such-sentence")
