@@ -74,15 +74,20 @@ def build_manifest(gguf: Path, description: Description, provenance: Provenance)
 
 
 def record_judge(folder: Path, judge: Path) -> None:
-    """Put a judge into a finished model folder. Raises `InputInvalid` when there is none, or it cannot be written."""
+    """Put a judge into a finished model folder, which stays as it was until all of it is written.
+
+    Raises `InputInvalid` when there is no such folder, or the judge cannot be written.
+    """
     try:
         manifest = dict(json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8")))
-        (folder / MANIFEST_FILE).unlink()
-        _replace(folder / JUDGE_FILE, judge)
         content = judge.read_bytes()
         section = {"file": JUDGE_FILE, "sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
         text = json.dumps(manifest | {"judge": section}, ensure_ascii=False, indent=2) + "\n"
-        _write_last(folder / MANIFEST_FILE, text)
+        # A disk that fills must not cost the manifest, which only quantizing anew would write again.
+        _partial(folder / JUDGE_FILE).write_bytes(content)
+        _partial(folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+        for name in (JUDGE_FILE, MANIFEST_FILE):
+            _partial(folder / name).replace(folder / name)
     except (OSError, ValueError, TypeError) as error:
         reason = (error.strerror or error) if isinstance(error, OSError) else f"{MANIFEST_FILE} is broken"
         raise InputInvalid(f"The judge cannot be written into the model folder {folder}: {reason}.") from error
@@ -118,12 +123,16 @@ def _with_section(card: str, title: str, body: str) -> str:
 
 
 def _replace(target: Path, source: Path) -> None:
-    partial = target.with_name(f".{target.name}.partial")
+    partial = _partial(target)
     shutil.copyfile(source, partial)
     partial.replace(target)
 
 
 def _write_last(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")

@@ -27,7 +27,7 @@ from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answers import QUOTE
 from model_pipeline.evaluation.form import why_not
 from model_pipeline.evaluation.generation import generate_answers, reply_states
-from model_pipeline.gguf.model_folder import JUDGE_FILE, record_judge
+from model_pipeline.gguf.model_folder import JUDGE_FILE, MANIFEST_FILE, record_judge
 from model_pipeline.judging.judge_of_states import (
     Read,
     ReadersNetwork,
@@ -66,10 +66,20 @@ def judge(run: Run, report: Report) -> None:
     """Train, and put the judge into the model folder. Raises `InputInvalid` or `TrainingFailed`."""
     began, settings = datetime.now(UTC), _settings(run)
     folder = run.begin(Stage.JUDGE, Stage.PREPARE, Stage.MERGE, Stage.QUANTIZE)
+    _check_model_folder(run)
     learn = _learn_marks if settings.marks else _learn_words
     figures = learn(run, folder, report)
     record_judge(run.model_folder, folder / JUDGE_FILE)
     run.finish(Stage.JUDGE, began, figures | {"size_bytes": (folder / JUDGE_FILE).stat().st_size})
+
+
+def _check_model_folder(run: Run) -> None:
+    """Before the long work: what has no place to go would be lost after it. Raises `InputInvalid`."""
+    if not (run.model_folder / MANIFEST_FILE).is_file():
+        raise InputInvalid(
+            f"{run.model_folder} holds no whole model to put a judge into; quotesmith-pipeline quantize {run.folder} "
+            "--again writes it."
+        )
 
 
 def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -124,6 +125,19 @@ def test_few_marks_and_no_marks_are_told(merged: Run, tmp_path: Path) -> None:
     enough, few = marks(tmp_path / "enough.jsonl", 600), reply_marks(tmp_path / "replies.jsonl", 60)
     with pytest.raises(InputInvalid, match=r"needs marks on 20 messages for training and for validation"):
         judged(merged, enough, few)
+
+
+def test_without_a_model_folder_nothing_is_learned_that_could_not_be_put_there(merged: Run, tmp_path: Path) -> None:
+    run = Run(Path(shutil.copytree(merged.folder, tmp_path / "run")), merged.recipe)
+    shutil.rmtree(run.of(Stage.JUDGE), ignore_errors=True)
+    (run.model_folder / "manifest.json").unlink()
+    with pytest.raises(InputInvalid) as refused:
+        judged(run, marks(tmp_path / "marks.jsonl", 600))
+    assert str(refused.value) == (
+        f"{run.model_folder} holds no whole model to put a judge into; quotesmith-pipeline quantize {run.folder} "
+        "--again writes it."
+    )
+    assert not (run.of(Stage.JUDGE) / "judge.npz").exists()
 
 
 def test_without_marks_it_learns_from_written_quotes_and_its_own(tmp_path: Path) -> None:

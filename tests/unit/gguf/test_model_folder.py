@@ -11,7 +11,7 @@ from bot.models.manifest import read_manifest
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf.description import Description
 from model_pipeline.gguf.model_card import model_card
-from model_pipeline.gguf.model_folder import Provenance, record_evaluation, write_model_folder
+from model_pipeline.gguf.model_folder import Provenance, record_evaluation, record_judge, write_model_folder
 from model_pipeline.gguf.parity import Gate
 from model_pipeline.gguf.samples import Sample
 
@@ -112,6 +112,25 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(InputInvalid, match="cannot be written: File exists"):
         write_model_folder(tmp_path / "out", gguf(tmp_path), "", described(), PROVENANCE)
+
+
+@pytest.mark.parametrize("unwritten", [".judge.npz.partial", ".manifest.json.partial"])
+def test_a_disk_that_fills_while_a_judge_is_put_in_leaves_the_model_as_it_was(tmp_path: Path, unwritten: str) -> None:
+    out, judges = tmp_path / "out", [tmp_path / "old.npz", tmp_path / "new.npz"]
+    write_model_folder(out, gguf(tmp_path), "", described(), PROVENANCE)
+    for judge in judges:
+        judge.write_bytes(judge.name.encode())
+    record_judge(out, judges[0])
+    before = read_manifest(out)
+    (out / unwritten).symlink_to("/dev/full")
+    with pytest.raises(InputInvalid, match=r"^The judge cannot be written into .*out: No space left on device\.$"):
+        record_judge(out, judges[1])
+    assert read_manifest(out) == before and (out / "judge.npz").read_bytes() == b"old.npz"
+    (out / unwritten).unlink()
+    record_judge(out, judges[1])
+    section = read_manifest(out).judge
+    assert section and section.sha256 == hashlib.sha256(b"new.npz").hexdigest()
+    assert (out / section.file).read_bytes() == b"new.npz"
 
 
 def test_the_card_tells_what_the_manifest_does() -> None:
