@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from model_pipeline.errors import TrainingFailed
-from model_pipeline.training.checkpoints import last_checkpoint
+from model_pipeline.training.checkpoints import find_checkpoint
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def told_in_a_sentence(checkpoints: Path, section: str = "fine_tune") -> Iterato
 
 def kept(checkpoints: Path) -> str:
     """Which checkpoint training goes on from."""
-    found = last_checkpoint(checkpoints)
+    found = find_checkpoint(checkpoints)
     return f"The last good checkpoint is {found}." if found else "There is no checkpoint yet."
 
 

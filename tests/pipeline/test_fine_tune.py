@@ -23,6 +23,7 @@ from model_pipeline.recipe import read_recipe
 from model_pipeline.runs import Run, Stage
 from model_pipeline.stages import fine_tune as stage
 from model_pipeline.stages.fine_tune import fine_tune
+from model_pipeline.training.failures import told_in_a_sentence
 from tests.pipeline.prepared_run import Quiet, StoppedAt, prepared, prepared_run
 
 pytestmark = pytest.mark.training
@@ -169,6 +170,20 @@ def test_what_the_machine_lacks_is_told_in_a_sentence(
     with pytest.raises(TrainingFailed) as failed:
         fine_tune(run, Quiet())
     assert str(failed.value).startswith(sentence) and "checkpoint-4" in str(failed.value)
+
+
+def test_the_sentence_on_what_the_machine_lacks_removes_no_file(tmp_path: Path) -> None:
+    whole, cut_off = tmp_path / "checkpoint-4", tmp_path / "checkpoint-8"
+    for folder in (whole, cut_off):
+        folder.mkdir()
+    (whole / "trainer_state.json").write_text("{}")
+    (cut_off / "adapter_model.safetensors").write_text("half")
+    with (
+        pytest.raises(TrainingFailed, match=r"The last good checkpoint is .*checkpoint-4\.$"),
+        told_in_a_sentence(tmp_path),
+    ):
+        raise MemoryError
+    assert (cut_off / "adapter_model.safetensors").is_file()
 
 
 def test_a_loss_on_the_prompt_is_found_on_the_first_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
