@@ -135,6 +135,17 @@ def test_a_file_takes_the_records_and_the_terminal_stays_quiet(
     assert logged(capsys) == ""
 
 
+def test_every_file_of_the_log_is_its_owners_alone_after_a_rotation_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.logs._FILE_BYTES", 100)
+    set_up_logging("info", str(tmp_path / "bot.log"))
+    for _ in range(3):
+        logging.info("more than half of what one file takes, and so a file for each")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert modes == {"bot.log": 0o600, "bot.log.1": 0o600, "bot.log.2": 0o600}
+
+
 def test_a_file_that_cannot_be_written_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^logging\.file is .*, which cannot be written: .*\.$"):
         set_up_logging("info", str(tmp_path))
