@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The bot with its embedded model. Build: docker build -t quotesmith .   Run: see README.md
+# The bot with its embedded model, without the pipeline that trains models. Build: docker build -t quotesmith .
+# Run: see README.md
 FROM python:3.11-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends build-essential cmake && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
@@ -12,9 +13,10 @@ ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON"
 RUN --mount=type=cache,target=/root/.cache/quotesmith .venv/bin/python build_scripts/install_llama_cpp.py
 COPY README.md ./
 COPY bot bot
-COPY model_pipeline model_pipeline
 COPY migrations migrations
-RUN .venv/bin/python -m pip install --no-cache-dir --constraint constraints.txt --editable .
+# The command of the package that is left out would only fail.
+RUN .venv/bin/python -m pip install --no-cache-dir --constraint constraints.txt --editable . \
+    && rm .venv/bin/quotesmith-pipeline
 
 FROM python:3.11-slim
 # libgomp shares llama.cpp's work between the processors.

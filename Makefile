@@ -1,4 +1,4 @@
-# make run   installs what the bot needs, then starts it          make test   runs every test
+# make run   installs what the bot needs, then starts it          make test   runs every test but the slowest
 # make check is the fast gate                                     make help   lists all
 
 PYTHON ?= python3
@@ -19,7 +19,7 @@ doctor: .venv/.for-run ## try every part once, and say what to do about what fai
 
 train: .venv-train/.for-train ## install what training needs, some gigabytes, into .venv-train
 
-test: .venv/.for-test .venv-train/.for-train ## every test but the slow ones
+test: .venv/.for-test .venv-train/.for-train ## every test but the slowest; installs what training needs, some gigabytes
 	$(BIN)/python -m pytest tests --ignore=tests/slow
 	.venv-train/bin/python -m pytest tests/pipeline "tests/slow/test_recipes.py::test_a_smoke_run_ends_in_a_served_quote[tinyllama-quotes]"
 
@@ -29,7 +29,7 @@ check: .venv/.for-test ## lint, types, layers and the fast tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/unit -q
 
-test-slow: .venv-train/.for-train ## every recipe from data to a served quote, and the notebook
+test-slow: .venv-train/.for-train ## the slowest tests: every recipe from data to a served quote, and the notebook
 	.venv-train/bin/python -m pytest tests/slow
 
 clean: ## remove the environments; data and the compiled wheel stay

@@ -81,6 +81,23 @@ def test_what_the_image_copies_is_there() -> None:
                 assert (ROOT / source).exists() and f"!{source}" in sent, source
 
 
+def test_the_image_has_no_command_of_a_package_that_it_lacks() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = set(" ".join(re.findall(r"^COPY (?!--)(.*) \S+$", dockerfile, re.MULTILINE)).split())
+    assert {"bot", "migrations"} <= copied and "model_pipeline" not in copied  # which is mostly what models train on
+    works = {name for name, place in PROJECT["scripts"].items() if place.partition(".")[0] in copied}
+    removed = set(re.findall(r"rm \.venv/bin/(\S+)", dockerfile))
+    assert (works, removed) == ({"quotesmith"}, set(PROJECT["scripts"]) - works)
+
+
+def test_an_installation_has_every_file_that_the_packages_read() -> None:
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package, patterns in given.items():
+        for path in tracked_files():
+            if path.is_relative_to(ROOT / package) and path.suffix != ".py" and path.name != "README.md":
+                assert any(path.match(f"{package}/{pattern}") for pattern in patterns), path
+
+
 def test_the_image_keeps_everything_in_its_volume(tmp_path: Path) -> None:
     variables = dict(re.findall(r"\b(QUOTESMITH_\w+__\w+)=(\S+)", (ROOT / "Dockerfile").read_text()))
     settings = load_settings(variables, tmp_path, tmp_path)
