@@ -13,7 +13,7 @@ from bot.chat.messages import Platform
 from bot.chat.ports import AcceptedJob, Outbox, PendingReply, Unfinished
 from bot.chat.replies import Reply
 from bot.chat.service import ChatService
-from bot.errors import QuotesmithError
+from bot.errors import PlatformUnreachable, QuotesmithError, StorageError
 from bot.platforms.address import Address
 from bot.platforms.delivery import Delivery
 from bot.platforms.first_use import FirstUse
@@ -87,12 +87,21 @@ class Answering:
         return bool(self._tasks)
 
     async def resume(self) -> None:
-        """Go on with what an earlier process left behind, once: replies to be shown, and requests to be answered."""
+        """Go on with what an earlier process left behind, once: replies to be shown, and requests to be answered.
+
+        Raises PlatformUnreachable where it cannot be read, and goes on with it when called again.
+        """
         if self._resumed:
             return
+        try:
+            pending = await self._outbox.pending([self._platform])
+            left = await self._unfinished.unfinished([self._platform])
+        except StorageError as error:
+            name = self._platform.capitalize()
+            raise PlatformUnreachable(
+                f"{name}: what is left from before cannot be read, so it waits: {error}"
+            ) from error
         self._resumed = True
-        pending = await self._outbox.pending([self._platform])
-        left = await self._unfinished.unfinished([self._platform])
         for reply in pending:
             self.spawn(self._deliver(reply, _address_of(reply.job)), f"delivering reply {reply.reply_id}")
         for job in left:

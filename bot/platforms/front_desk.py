@@ -97,7 +97,10 @@ class FrontDesk:
         return best_language(wanted, self._language)
 
     async def resume(self) -> None:
-        """Go on with what an earlier process left behind; to be called before anything new is taken."""
+        """Go on with what an earlier process left behind; to be called before anything new is taken.
+
+        Raises PlatformUnreachable where it cannot be read; then nothing new is to be taken yet.
+        """
         await self.answering.resume()
 
     async def ask(self, incoming: Incoming, command: Command) -> AcceptedJob:

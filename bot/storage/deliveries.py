@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 
 from bot.chat.messages import ConversationKey, Platform
 from bot.chat.ports import AcceptedJob, Outbox, PendingReply, ShownReply
+from bot.errors import DataKeyError
 from bot.storage.database import Database
 from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT
 from bot.storage.tables import Conversation, Delivery, DeliveryState, Job, Message, Person, Post
@@ -72,7 +73,7 @@ class Deliveries(Outbox):
         await self._attempted(reply_id, DeliveryState.FAILED, reason)
 
     async def pending(self, platforms: Collection[Platform]) -> Sequence[PendingReply]:
-        """The unconfirmed replies of those platforms, oldest first."""
+        """The unconfirmed replies of those platforms, oldest first; one that cannot be unsealed is given up."""
         rows = (
             select(Message, Job, Conversation, Person.platform_user_id, Delivery.attempts)
             .join(Delivery, Delivery.message_id == Message.id)
@@ -84,7 +85,13 @@ class Deliveries(Outbox):
         )
         async with self._database.read() as session:
             found = (await session.execute(rows)).all()
-        return [self._pending(*row) for row in found]
+        waiting = []
+        for row in found:
+            try:
+                waiting.append(self._pending(*row))
+            except DataKeyError as error:  # it would keep all others from being shown
+                await self.give_up(row[0].id, str(error))
+        return waiting
 
     def _pending(self, reply: Message, job: Job, place: Conversation, user_id: str, attempts: int) -> PendingReply:
         cipher = self._database.cipher

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.chat.messages import ConversationKey, JobState, MessageKind, Origin, Platform, Role, Style, VoteSource
 from bot.chat.messages import Vote as VoteValue
 from bot.chat.ports import NO_ORIGIN, AcceptedJob, Comparison, GenerationRecord, JobLedger, Unfinished
-from bot.errors import InputError, StorageError
+from bot.errors import DataKeyError, InputError, StorageError
 from bot.storage.column_types import utc_now
 from bot.storage.consents import consents
 from bot.storage.conversations import active_conversation
@@ -164,7 +164,7 @@ class SqlJobLedger(JobLedger, Unfinished):
     async def unfinished(self, platforms: Collection[Platform]) -> Sequence[AcceptedJob]:
         """Take up what a stopped process left behind on those platforms: ACCEPTED again, oldest first.
 
-        To be called once, at the start, by the process that serves the platforms.
+        To be called once, at the start, by the process that serves the platforms. What cannot be unsealed fails.
         """
         left = Job.state.in_((JobState.ACCEPTED, JobState.RUNNING))
         rows = _JOBS.where(left, Conversation.platform.in_(platforms)).order_by(Job.id)
@@ -173,7 +173,13 @@ class SqlJobLedger(JobLedger, Unfinished):
             for job, _message, _place, _user in found:
                 if job.state is JobState.RUNNING:
                     _move(job, JobState.ACCEPTED)
-        return [self._accepted(*row) for row in found]
+        accepted = []
+        for row in found:
+            try:
+                accepted.append(self._accepted(*row))
+            except DataKeyError as error:  # it would keep all others from being answered
+                await self.end(row[0].id, JobState.FAILED, f"{type(error).__name__}: {error}")
+        return accepted
 
     def _accepted(self, job: Job, message: Message, place: Conversation, user_id: str) -> AcceptedJob:
         key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)

@@ -17,7 +17,7 @@ from bot.storage.column_types import utc_now
 from bot.storage.database import Database
 from bot.storage.feedback import current_votes
 from bot.storage.schema import known_revisions
-from bot.storage.tables import Correction
+from bot.storage.tables import Correction, Delivery, DeliveryState, Job, Message
 from bot.storage.tables import Vote as VoteRow
 from tests.integration.storage.conftest import KEY, RECORD, Stores, key_of, on_disk, url_of
 
@@ -49,6 +49,24 @@ async def test_a_job_keeps_all_that_answering_it_needs(sealed: Stores, path: Pat
     (left,) = await sealed.jobs.unfinished([Platform.DISCORD])
     assert left == accepted and left.style is Style.SHORT and left.address == said.address
     assert b"interaction-token" not in on_disk(path)
+
+
+async def test_what_can_no_longer_be_unsealed_keeps_nothing_else_from_going_on(sealed: Stores) -> None:
+    replies = [await sealed.say(key, "hello", "hi") for key in (ADA, BOB)]
+    lost = await sealed.jobs.accept(ADA, MessageKind.CHAT, "and then?", origin=origin(address='{"chat_id": "1"}'))
+    kept = await sealed.jobs.accept(BOB, MessageKind.CHAT, "and then?")
+    async with sealed.database.write() as session:
+        (await session.get_one(Message, replies[0])).text = (await session.get_one(Job, lost.job_id)).address
+    async with sealed.database.write() as session:
+        (await session.get_one(Job, lost.job_id)).address = (await session.get_one(Message, replies[1])).text
+    for _ in range(2):
+        assert [reply.reply_id for reply in await sealed.outbox.pending([Platform.DISCORD])] == replies[1:]
+        assert await sealed.jobs.unfinished([Platform.DISCORD]) == [kept]
+    async with sealed.database.read() as session:
+        delivery = await session.scalar(select(Delivery).where(Delivery.message_id == replies[0]))
+        job = await session.get_one(Job, lost.job_id)
+    assert delivery is not None and (delivery.state, job.state) == (DeliveryState.FAILED, JobState.FAILED)
+    assert "cannot be read" in (delivery.reason or "") and "cannot be read" in (job.reason or "")
 
 
 async def test_a_parked_job_goes_on_at_the_next_start(stores: Stores) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from bot.chat.messages import ConversationKey, MessageKind, Platform
 from bot.chat.ports import AcceptedJob, PendingReply, Place, ShownReply
+from bot.errors import DatabaseUnavailable
 from bot.platforms.address import Address
 from bot.platforms.outlet import AddressOver, Button, ChatCooldown, ChatUnreachable, PostGone
 
@@ -126,7 +127,10 @@ def _error(fault: Fault) -> Exception:
 
 @dataclass(slots=True)
 class FakeOutbox:
-    """Outbox and Unfinished over dictionaries; survives the parts that use it, as a database does."""
+    """Outbox and Unfinished over dictionaries; survives the parts that use it, as a database does.
+
+    `away` names calls that fail, once for each time that they stand there.
+    """
 
     at: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
     addresses: dict[int, str] = field(default_factory=dict)
@@ -136,6 +140,7 @@ class FakeOutbox:
     waiting: list[PendingReply] = field(default_factory=list)
     left: list[AcceptedJob] = field(default_factory=list)
     replies: dict[int, ShownReply] = field(default_factory=dict)
+    away: list[str] = field(default_factory=list)
 
     async def posts(self, job_id: int) -> Sequence[str]:
         return [post_id for _, (_, post_id) in sorted(self.at.get(job_id, {}).items())]
@@ -163,10 +168,17 @@ class FakeOutbox:
         self.given_up[reply_id] = reason
 
     async def pending(self, platforms: Collection[Platform]) -> Sequence[PendingReply]:
+        self._be_there("pending")
         return self.waiting
 
     async def unfinished(self, platforms: Collection[Platform]) -> Sequence[AcceptedJob]:
+        self._be_there("unfinished")
         return self.left
+
+    def _be_there(self, call: str) -> None:
+        if call in self.away:
+            self.away.remove(call)
+            raise DatabaseUnavailable("The database cannot be opened.")
 
 
 class Clock:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
+import pytest
 
 from bot.chat.generation import Queued, TextDelta
 from bot.chat.messages import JobState, Platform
@@ -16,6 +18,7 @@ from bot.platforms.answering import Answering
 from bot.platforms.lanes import Lanes
 from bot.platforms.painter import Painter
 from bot.platforms.posts import Posts
+from bot.platforms.serving import serve
 from bot.settings import ChatSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet, job_of
@@ -115,6 +118,42 @@ async def test_the_next_start_delivers_what_was_written_before() -> None:
     await b.answering.resume()
     await b.until_quiet()
     assert b.outlet.texts() == ["Written before the stop."] and b.outbox.confirmed == {9}
+
+
+class Resuming:
+    """A platform that goes on with what was left and then holds, as the real ones do."""
+
+    platform = Platform.TELEGRAM
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self.holding = asyncio.Event()
+
+    async def run(self, connected: Callable[[], None]) -> None:
+        await self._answering.resume()
+        self.holding.set()
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("call", ["pending", "unfinished"])
+async def test_what_was_left_waits_for_a_database_that_is_away_and_is_not_lost(call: str) -> None:
+    b = bench(says("Good morning."))
+    b.outbox.waiting = [PendingReply(job_of(5), 9, "Written before the stop.", 1)]
+    b.outbox.left = [await b.service.accept_chat(KEY, "hello")]
+    b.outbox.away = [call]
+    lines: list[str] = []
+    platform = Resuming(b.answering)
+    serving = asyncio.create_task(serve([platform], lines.append, Clock(), first_pause_s=0.0))
+    await platform.holding.wait()
+    await b.until_quiet()
+    serving.cancel()
+    await asyncio.wait([serving])
+    why = "Telegram: what is left from before cannot be read, so it waits: The database cannot be opened."
+    assert lines == [f"{why} Trying again in 0 s."]
+    assert sorted(b.outlet.texts()) == ["Good morning.", "Written before the stop."]
 
 
 # -- what is seen meanwhile -------------------------------------------------------------------------------------------
