@@ -21,7 +21,15 @@ from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
 from bot.platforms.commands import Command
 from bot.platforms.discord_commands import CatalogueTranslator, add_commands
-from bot.platforms.discord_events import custom_id, key_of, message_event, read_interaction, read_message, typed_text
+from bot.platforms.discord_events import (
+    custom_id,
+    key_of,
+    message_event,
+    places_of,
+    read_interaction,
+    read_message,
+    typed_text,
+)
 from bot.platforms.discord_outlet import DiscordOutlet, view_of
 from bot.platforms.errands import Outcome
 from bot.platforms.front_desk import FrontDesk, only_text
@@ -170,10 +178,12 @@ class DiscordBot:
 
     async def reacted(self, payload: discord.RawReactionActionEvent, before: Vote, after: Vote) -> None:
         """Somebody reacted to a message, or took a reaction back."""
-        user, channel, post = str(payload.user_id), str(payload.channel_id), str(payload.message_id)
+        user, channel_id, post = str(payload.user_id), str(payload.channel_id), str(payload.message_id)
+        channel = self._outlet.client.get_channel(payload.channel_id) if self._outlet.client is not None else None
+        places = places_of(channel, payload.channel_id, payload.guild_id)
         try:
             async with self._reactions:
-                await self._desk.presses.react(user, channel, post, before, after)
+                await self._desk.presses.react(user, channel_id, post, before, after, places)
         except QuotesmithError as error:  # such as a reply that was erased meanwhile
             log.info("a reaction on Discord is no vote: %s", error)
 

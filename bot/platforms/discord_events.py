@@ -28,7 +28,7 @@ def read_message(message: discord.Message, my_id: int, language: str) -> Incomin
     if not alone and all(user.id != my_id for user in message.mentions):
         return None
     text = re.sub(rf"<@!?{my_id}>", "", message.content).strip()
-    places = places_of(message.channel, message.guild.id if message.guild else None)
+    places = places_of(message.channel, message.channel.id, message.guild.id if message.guild else None)
     address = Address(
         str(message.channel.id),
         str(message.author.id),
@@ -45,7 +45,7 @@ def read_interaction(
 ) -> Incoming:
     """Who used a command or button, and where the answer goes: to nobody else if `private` or in a quiet place."""
     channel_id = interaction.channel_id or 0
-    places = places_of(interaction.channel, interaction.guild_id) or (str(channel_id),)
+    places = places_of(interaction.channel, channel_id, interaction.guild_id)
     context = interaction.context
     alone = bool(context.dm_channel) or (interaction.guild_id is None and not context.private_channel)
     address = Address(
@@ -68,11 +68,10 @@ def key_of(channel: object, channel_id: int, user_id: int) -> ConversationKey:
     return ConversationKey(Platform.DISCORD, str(channel_id), "", str(user_id))
 
 
-def places_of(channel: object, guild_id: int | None) -> tuple[str, ...]:
-    """The ids of the channel, of the one that it is a thread of, and of the server."""
+def places_of(channel: object, channel_id: int, guild_id: int | None) -> tuple[str, ...]:
+    """The ids of the channel, of the one that it is a thread of, and of the server; `channel` may be unknown (None)."""
     parent = channel.parent_id if isinstance(channel, discord.Thread) else None
-    own = getattr(channel, "id", None)
-    return tuple(str(one) for one in (own, parent, guild_id) if one is not None)
+    return tuple(str(one) for one in (channel_id, parent, guild_id) if one is not None)
 
 
 def custom_id(interaction: discord.Interaction) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,9 +104,14 @@ class Presses:
         await self._service.correct(incoming.key, text, message_id=reply_id, as_option=incoming.as_option)
         return incoming.address.texts("corrected")
 
-    async def react(self, user_id: str, chat_id: str, post_id: str, before: Vote, after: Vote) -> None:
-        """A person's reactions to a message said `before` and now say `after`; messages of others do not count."""
-        if self._admission.lists.verdict(user_id, (chat_id,), private=True) is not Verdict.YES:
+    async def react(
+        self, user_id: str, chat_id: str, post_id: str, before: Vote, after: Vote, places: Collection[str]
+    ) -> None:
+        """A person's reactions to a message said `before` and now say `after`; messages of others do not count.
+
+        `places` are the ids of the chat and of what the chat belongs to, for the operator's lists.
+        """
+        if self._admission.lists.verdict(user_id, places, private=True) is not Verdict.YES:
             return
         shown = await self._outbox.shown(self._platform, chat_id, post_id)
         whose = (user_id, chat_id, post_id)

@@ -273,7 +273,7 @@ class TelegramBot:
             return
         before, after = vote_of(signs_of(reaction.old_reaction)), vote_of(signs_of(reaction.new_reaction))
         chat_id, post_id = str(reaction.chat.id), str(reaction.message_id)
-        await self._desk.presses.react(str(reaction.user.id), chat_id, post_id, before, after)
+        await self._desk.presses.react(str(reaction.user.id), chat_id, post_id, before, after, (chat_id,))
 
     # -- inline -----------------------------------------------------------------------------------------------------
 

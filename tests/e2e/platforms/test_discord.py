@@ -676,6 +676,22 @@ async def test_only_chosen_people_and_places_are_answered(tmp_path: Path) -> Non
             assert is_answer(await scene.command(friend, server.dm(friend), "quote", keyword="luck"))
 
 
+async def test_reactions_are_votes_in_the_chosen_server_and_in_threads_of_the_chosen_channel(tmp_path: Path) -> None:
+    async with DiscordServer() as server:
+        friend, chosen, mixed = server.person("Friend"), server.guild("Chosen"), server.guild("Mixed")
+        corner = server.channel(mixed, "corner")
+        places = [server.channel(mixed, "elsewhere"), server.channel(chosen, "general"), server.thread(corner, "aside")]
+        async with served(server, tmp_path, QUOTESMITH_DISCORD__ALLOW=ids(friend, chosen, corner)) as scene:
+            ada = scene.person()
+            shown = [await scene.mention(friend, place, "hello") for place in places]
+            server.react(ada, shown[0], "👎")
+            for each in shown[1:]:
+                server.react(ada, each, "👍")
+            await scene.becomes(lambda: len(scene.votes(ada)) >= 2)
+            await scene.settled()
+            assert scene.votes(ada) == [(1, "reaction", None)] * 2
+
+
 async def test_who_and_where_is_denied_gets_one_sentence_and_has_no_vote(tmp_path: Path) -> None:
     async with DiscordServer() as server:
         villain, operator, guild = server.person("Villain"), server.person("Olga"), server.guild("Both")

@@ -27,6 +27,7 @@ from tests.unit.platforms.records import FakeRecords
 
 BOB = replace(KEY, user_id="bob")
 EVERYBODY = AccessLists()
+HERE = ("lobby", "club")  # the chat, and what it belongs to
 
 
 @dataclass(slots=True)
@@ -194,23 +195,38 @@ async def test_somebody_who_is_kept_out_does_not_vote() -> None:
     b = await bench(AccessLists(deny=("bob",)))
     with pytest.raises(InputError):
         await b.presses.press(b.by(BOB), f"good:{b.reply_id}")
-    await b.presses.react("bob", "lobby", "77", Vote.NONE, Vote.UP)
+    await b.presses.react("bob", "lobby", "77", Vote.NONE, Vote.UP, HERE)
     assert b.store.votes == []
+
+
+@pytest.mark.parametrize(
+    ("lists", "vote"),
+    [
+        (AccessLists(allow=("club",)), Vote.UP),
+        (AccessLists(allow=("elsewhere",)), Vote.NONE),
+        (AccessLists(deny=("club",)), Vote.NONE),
+        (AccessLists(deny=("elsewhere",)), Vote.UP),
+    ],
+)
+async def test_a_reaction_counts_where_what_its_chat_belongs_to_is_let_in(lists: AccessLists, vote: Vote) -> None:
+    b = await bench(lists)
+    await b.presses.react("bob", "lobby", "77", Vote.NONE, Vote.UP, HERE)
+    assert b.store.in_force(BOB, b.reply_id) is vote
 
 
 async def test_a_reaction_votes_and_taking_it_back_takes_the_vote_back() -> None:
     b = await bench()
     for before, after in ((Vote.NONE, Vote.UP), (Vote.UP, Vote.DOWN), (Vote.DOWN, Vote.NONE)):
-        await b.presses.react("bob", "lobby", "77", before, after)
+        await b.presses.react("bob", "lobby", "77", before, after, HERE)
         assert b.store.in_force(BOB, b.reply_id) is after
     assert [source for *_, source in b.store.votes] == [VoteSource.REACTION] * 3
 
 
 async def test_taking_back_a_reaction_leaves_a_later_vote_by_button_alone() -> None:
     b = await bench()
-    await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.UP)
+    await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.UP, HERE)
     await b.presses.press(b.by(), f"bad:{b.reply_id}")
-    await b.presses.react("ada", "lobby", "77", Vote.UP, Vote.NONE)
+    await b.presses.react("ada", "lobby", "77", Vote.UP, Vote.NONE, HERE)
     assert b.store.in_force(KEY, b.reply_id) is Vote.DOWN
 
 
@@ -222,13 +238,13 @@ async def test_reactions_to_a_reply_that_is_being_written_count_in_their_order_o
     b.outbox.at[job.job_id] = {0: ("lobby", "78")}
     b.outbox.replies[job.job_id] = ShownReply(job.job_id, KEY, None)
     b.store.votes.clear()  # to ask again was one
-    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.DOWN)
-    await b.presses.react("ada", "lobby", "78", Vote.DOWN, Vote.NONE)
+    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.DOWN, HERE)
+    await b.presses.react("ada", "lobby", "78", Vote.DOWN, Vote.NONE, HERE)
     for _ in range(20):
         await asyncio.sleep(0)
     assert b.store.votes == []
     b.outbox.replies[job.job_id] = ShownReply(job.job_id, KEY, b.reply_id)
-    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.UP)
+    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.UP, HERE)
     b.answering.cancel(job.job_id)
     while b.answering.busy:
         await asyncio.sleep(0)
@@ -240,7 +256,7 @@ async def test_a_reaction_to_a_reply_that_is_never_written_is_let_go() -> None:
     b.outbox.at = {b.job_id: {0: ("lobby", "78")}}
     b.outbox.replies = {b.job_id: ShownReply(b.job_id, KEY, None)}
     b.answering.spawn(asyncio.sleep(0), "something else")
-    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.DOWN)
+    await b.presses.react("ada", "lobby", "78", Vote.NONE, Vote.DOWN, HERE)
     while b.answering.busy:
         await asyncio.sleep(0)
     assert b.store.votes == []
@@ -248,16 +264,16 @@ async def test_a_reaction_to_a_reply_that_is_never_written_is_let_go() -> None:
 
 async def test_a_button_that_agrees_with_the_sign_before_it_takes_nothing_back() -> None:
     b = await bench()
-    await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.DOWN)
+    await b.presses.react("ada", "lobby", "77", Vote.NONE, Vote.DOWN, HERE)
     said = await b.presses.press(b.by(), f"bad:{b.reply_id}")
     assert said.follow_up is FollowUp.WHY
-    await b.presses.react("ada", "lobby", "77", Vote.DOWN, Vote.NONE)
+    await b.presses.react("ada", "lobby", "77", Vote.DOWN, Vote.NONE, HERE)
     assert b.store.in_force(KEY, b.reply_id) is Vote.DOWN
 
 
 async def test_a_reaction_to_somebody_elses_message_is_none_of_ours() -> None:
     b = await bench()
-    await b.presses.react("bob", "lobby", "78", Vote.NONE, Vote.UP)
+    await b.presses.react("bob", "lobby", "78", Vote.NONE, Vote.UP, HERE)
     assert b.store.votes == []
 
 
