@@ -11,6 +11,7 @@ import pytest
 
 from model_pipeline.data.marked import read_marked
 from model_pipeline.data.sources import PACKAGE_DATA, read_lines
+from model_pipeline.recipe import Recipe, read_recipe, recipe_names
 
 RICHER = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "more-rich-quotes.jsonl")
 PLAIN = ("plain-quotes.jsonl", "kept-quotes.jsonl", "phrase-quotes.jsonl", "more-phrase-quotes.jsonl")
@@ -87,6 +88,36 @@ def test_what_readers_made_of_a_text_is_another_closed_line(name: str) -> None:
             quote = texts[mend]
             assert quote != texts[made_of]
             assert quote.isascii() and quote[0].isupper() and quote[-1] in ".!?" and len(quote.split()) >= 2, quote
+
+
+def described() -> dict[str, list[str]]:
+    """Of each file, what the cells of its row in README.md say: form, rows, what, who, recipes."""
+    text = (PACKAGE_DATA / "README.md").read_text(encoding="utf-8")
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return {cells[0]: cells[1:] for cells in table[2:]}
+
+
+def read_by(recipe: Recipe) -> set[str]:
+    """The files that a recipe names."""
+    named = {source.path for source in recipe.data.sources} | {recipe.data.held_out, recipe.evaluate.unseen_keywords}
+    named |= {recipe.prefer.data} if recipe.prefer else set()
+    return named | (set(recipe.judge.marks) if recipe.judge else set())
+
+
+def test_the_table_has_every_file_with_as_many_rows_as_it_has() -> None:
+    found = [path for path in PACKAGE_DATA.iterdir() if path.suffix in (".jsonl", ".txt")]
+    counted = {path.name: f"{len(path.read_text(encoding='utf-8').splitlines()):,}" for path in found}
+    assert {name: cells[1] for name, cells in described().items()} == counted
+
+
+def test_the_table_names_the_recipes_that_read_a_file() -> None:
+    told = {name: set(re.findall(r"`([\w-]+)`", cells[-1])) for name, cells in described().items()}
+    told = {name: {f"starter{one}" if one[0] == "-" else one for one in recipes} for name, recipes in told.items()}
+    reading: dict[str, set[str]] = {name: set() for name in told}
+    for name in recipe_names():
+        for file in read_by(read_recipe(name)) & reading.keys():
+            reading[file].add(name)
+    assert told == reading
 
 
 def test_what_is_held_out_is_there() -> None:
