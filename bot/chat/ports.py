@@ -383,13 +383,25 @@ class DataOverview:
 
 @dataclass(frozen=True, slots=True)
 class ForgetReport:
-    """What was erased: messages (in how many conversations) and votes, and how many requests were cancelled."""
+    """What was erased, counted; `feedback` are votes, `jobs` requests that were cancelled for it.
+
+    `preferences` are comparisons that the person decided, `consent` whether a consent to training was withdrawn.
+    """
 
     messages: int = 0
     conversations: int = 0
     feedback: int = 0
     jobs: int = 0
     known: bool = True
+    corrections: int = 0
+    preferences: int = 0
+    consent: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """There was nothing to erase."""
+        counts = (self.messages, self.feedback, self.jobs, self.corrections, self.preferences, self.consent)
+        return not any(counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,9 @@ def forget(
         typer.echo(f"Nothing is stored about the {platform} user {user_id}.")
     else:
         typer.echo(
-            f"Erased {report.messages} messages in {report.conversations} conversations and {report.feedback} votes, "
-            f"and cancelled {report.jobs} requests."
+            f"Erased {report.messages} messages in {report.conversations} conversations, {report.feedback} votes, "
+            f"{report.corrections} corrections and {report.preferences} comparisons; cancelled {report.jobs} requests"
+            f"{' and withdrew the consent to training' if report.consent else ''}."
         )
 
 

@@ -70,9 +70,16 @@ class Rights:
     async def forgotten(self, user_id: str, texts: Texts) -> str:
         """Erase what is stored about the person."""
         report = await self._people.forget(self._platform, user_id)
-        if not report.messages and not report.feedback:
+        if report.empty:
             return texts("forgotten-nothing")
-        return texts("forgotten", messages=report.messages, votes=report.feedback)
+        return texts(
+            "forgotten",
+            messages=report.messages,
+            votes=report.feedback,
+            corrections=report.corrections,
+            preferences=report.preferences,
+            consent="yes" if report.consent else "no",
+        )
 
     def _training(self, texts: Texts) -> str:
         """What consent would cover on this platform."""

@@ -54,14 +54,23 @@ async def erase(session: AsyncSession, person: Person) -> ForgetReport:
     # Before their messages are emptied: what is told of them afterwards is found by these rows.
     await _mark_exported(session, person.id)
     await _run(session, delete(ToldTerms).where(ToldTerms.person_id == person.id))
+    # Before their messages too, with which all corrections of those go, whoever's they are.
+    corrections = await _run(session, delete(Correction).where(Correction.person_id == person.id))
     erased = await erase_messages(session, _words_of(theirs), FORGOTTEN)
     feedback = await _run(session, delete(Vote).where(Vote.person_id == person.id))
-    await _run(session, delete(Correction).where(Correction.person_id == person.id))
-    await _run(session, delete(Preference).where(Preference.person_id == person.id))
+    preferences = await _run(session, delete(Preference).where(Preference.person_id == person.id))
     await _close_conversations(session, person.id)
-    await _withdraw_consent(session, person.id)
+    consent = await _withdraw_consent(session, person.id)
     person.forgotten_at = utc_now()
-    return ForgetReport(erased.messages, conversations, feedback, erased.jobs)
+    return ForgetReport(
+        erased.messages,
+        conversations,
+        feedback,
+        erased.jobs,
+        corrections=corrections,
+        preferences=preferences,
+        consent=consent,
+    )
 
 
 async def erase_messages(session: AsyncSession, ids: _Ids, reason: str) -> Erased:
@@ -122,11 +131,13 @@ async def _close_conversations(session: AsyncSession, person_id: int) -> None:
     await _run(session, still_open.values(closed_at=utc_now()))
 
 
-async def _withdraw_consent(session: AsyncSession, person_id: int) -> None:
-    """Consent is asked for again when the person comes back."""
+async def _withdraw_consent(session: AsyncSession, person_id: int) -> bool:
+    """Consent is asked for again when the person comes back; was there any?"""
     consent = await newest_consent(session, person_id)
-    if consent is not None and consent.granted:
-        session.add(Consent(person_id=person_id, version=consent.version, granted=False))
+    if consent is None or not consent.granted:
+        return False
+    session.add(Consent(person_id=person_id, version=consent.version, granted=False))
+    return True
 
 
 async def _run(session: AsyncSession, statement: Update | Delete) -> int:

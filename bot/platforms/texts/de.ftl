@@ -155,10 +155,21 @@ mydata-file = Alles, was über dich gespeichert ist.
 forgotten = Gelöscht: { $messages ->
         [one] 1 Nachricht
         *[other] { $messages } Nachrichten
-    } und { $votes ->
+    }, { $votes ->
         [one] 1 Stimme
         *[other] { $votes } Stimmen
-    }. Nur deine Kennung bleibt, damit sich findet, was daraus gemacht wurde.
+    }{ $corrections ->
+        [0] {""}
+        [one] , 1 Verbesserung
+       *[other] , { $corrections } Verbesserungen
+    }{ $preferences ->
+        [0] {""}
+        [one] , 1 Vergleich
+       *[other] , { $preferences } Vergleiche
+    }.{ $consent ->
+        [yes] {" "}Deine Zustimmung zum Training ist zurückgenommen.
+       *[no] {""}
+    } Nur deine Kennung bleibt, damit sich findet, was daraus gemacht wurde.
 forgotten-nothing = Über dich war nichts gespeichert.
 note =
     { $changed ->

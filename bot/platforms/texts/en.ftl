@@ -171,10 +171,21 @@ mydata-file = Everything that is stored about you.
 forgotten = Erased: { $messages ->
         [one] 1 message
         *[other] { $messages } messages
-    } and { $votes ->
+    }, { $votes ->
         [one] 1 vote
         *[other] { $votes } votes
-    }. Nothing but your id is left, so that what was made of them can be found.
+    }{ $corrections ->
+        [0] {""}
+        [one] , 1 correction
+       *[other] , { $corrections } corrections
+    }{ $preferences ->
+        [0] {""}
+        [one] , 1 comparison
+       *[other] , { $preferences } comparisons
+    }.{ $consent ->
+        [yes] {" "}Your consent to training is withdrawn.
+       *[no] {""}
+    } Nothing but your id is left, so that what was made of them can be found.
 forgotten-nothing = Nothing was stored about you.
 note =
     { $changed ->

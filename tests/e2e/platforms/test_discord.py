@@ -210,7 +210,7 @@ async def test_forget_me_erases_what_one_person_said_and_nothing_else(scene: Sce
     await scene.press(ada, shown, GOOD)
     await scene.command(bea, channel, "chat", text="keep this")
     gone = await scene.command(ada, channel, "forget me")
-    assert gone["content"].startswith("Erased: 2 messages and 1 vote") and gone["flags"] & EPHEMERAL
+    assert gone["content"].startswith("Erased: 2 messages, 1 vote") and gone["flags"] & EPHEMERAL
     assert (await scene.command(ada, channel, "mydata show"))["content"] == SAID("mydata-nothing")
     assert all(text == "" for _, text, _ in scene.asked(ada)) and scene.votes(ada) == []
     assert scene.asked(bea) == [("chat", "keep this", 0)]

@@ -191,7 +191,7 @@ async def test_who_wants_to_be_forgotten_is(town: Scene) -> None:
     reply = await town.answer(ada, chat, "a word of mine")
     await town.pressed(ada, reply, GOOD)
     answer = await town.answer(ada, chat, "/forget me")
-    assert answer["text"].startswith("Erased: 2 messages and 1 vote.")
+    assert answer["text"].startswith("Erased: 2 messages, 1 vote.")
     assert town.asked(ada) == [("chat", "", 0)] and town.stored_replies(chat) == [""] and town.votes(ada) == []
     assert (await town.answer(ada, chat, "/mydata show"))["text"] == "Nothing is stored about you."
     assert await town.pressed(ada, reply, GOOD) == "There is no such reply of the bot to vote on."

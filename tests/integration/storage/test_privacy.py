@@ -13,6 +13,8 @@ from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import ConversationKey, MessageKind, Origin, Platform, Preferred, QuoteSource, Vote, VoteSource
 from bot.chat.ports import Comparison, PooledQuote, Side
 from bot.errors import InputError
+from bot.platforms.catalogue import Texts
+from bot.platforms.rights import PrivacyFacts, Rights
 from bot.storage.export import export_rows
 from bot.storage.jobs import SqlJobLedger, never
 from bot.storage.lineage import stale_exports
@@ -33,6 +35,7 @@ async def test_nothing_of_a_forgotten_person_is_left(stores: Stores, path: Path)
     await stores.say(BOB, "hello", "hi")
     report = await stores.people.forget(ADA.platform, ADA.user_id)
     assert (report.messages, report.conversations, report.feedback, report.known) == (8, 2, 2, True)
+    assert report.corrections == 2  # those of their own replies too
     counted = await collect(stores.database)
     assert (counted.people, counted.messages, counted.votes_up) == (1, 2, 0)
     assert await stores.pool.wanted("a" * 64, 1, 10) == []
@@ -47,6 +50,24 @@ async def test_a_quote_from_the_pool_does_not_outlive_the_person_it_was_served_t
     await stores.say(ADA, "tea", served.text, MessageKind.QUOTE)
     await stores.people.forget(ADA.platform, ADA.user_id)
     assert b"kettle" not in on_disk(path)
+
+
+async def test_who_said_nothing_is_told_of_what_else_was_erased(stores: Stores) -> None:
+    rights = Rights(ADA.platform, stores.people, PrivacyFacts(encrypted=False, discord_permission=""))
+
+    async def forget_bob() -> str:
+        return (await rights.forgotten(BOB.user_id, Texts("en"))).removesuffix(
+            " Nothing but your id is left, so that what was made of them can be found."
+        )
+
+    pair = await compare(stores, ADA, "tea")
+    await stores.feedback.correct(BOB, pair, "Tea helps.", as_option=True)
+    assert await forget_bob() == "Erased: 0 messages, 0 votes, 1 correction."
+    await stores.feedback.prefer(BOB, pair, Preferred.LEFT)
+    assert await forget_bob() == "Erased: 0 messages, 0 votes, 1 comparison."
+    await rights.consent(BOB.user_id, True, Texts("en"))
+    assert await forget_bob() == "Erased: 0 messages, 0 votes. Your consent to training is withdrawn."
+    assert await forget_bob() == "Nothing was stored about you."
 
 
 async def test_forgetting_a_stranger_says_so(stores: Stores) -> None:

@@ -140,7 +140,7 @@ async def test_the_same_message_twice_is_answered_once() -> None:
         ("/consent", "Say /consent on / off."),
         ("/mydata show", "2 messages, 2 replies, a vote on 1 reply"),
         ("/mydata export", "Everything that is stored about you."),
-        ("/forget me", "Erased: 4 messages and 1 vote."),
+        ("/forget me", "Erased: 4 messages, 1 vote."),
         ("/forget", "Say /forget me."),
         ("/cancel", "This is over already."),
         ("/good", "There is no reply to vote on yet."),
@@ -195,7 +195,7 @@ async def test_forgetting_stops_what_is_under_way_for_that_person() -> None:
     while b.store.states != [JobState.RUNNING]:
         await asyncio.sleep(0)
     erased, stopped = await b.say("/forget me")
-    assert erased.startswith("Erased: 4 messages and 1 vote.") and stopped == "Stopped."
+    assert erased.startswith("Erased: 4 messages, 1 vote.") and stopped == "Stopped."
 
 
 async def test_operators_look_at_counts_and_change_the_model() -> None:
