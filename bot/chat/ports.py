@@ -338,8 +338,8 @@ class Place:
 class PlatformRecords(Protocol):
     """What is known of a platform besides its conversations."""
 
-    async def take_event(self, platform: Platform, event_id: str) -> bool:
-        """Take something that a person did; False when it was taken before."""
+    async def take_events(self, platform: Platform, event_ids: Sequence[str]) -> bool:
+        """Take something that a person did, by all its events at once; False when one was taken before."""
         ...
 
     async def taken_events(self, platform: Platform, event_ids: Sequence[str]) -> Collection[str]:

@@ -290,7 +290,7 @@ class DiscordBot:
 
     async def _taken(self, incoming: Incoming) -> bool:
         try:
-            return await self._desk.records.take_event(self.platform, incoming.events[0])
+            return await self._desk.records.take_events(self.platform, incoming.events)
         except StorageError as error:
             log.error("an interaction on Discord cannot be stored: %s", error)
             return True  # doing it twice is better than never

@@ -211,7 +211,7 @@ class FrontDesk:
 
     async def _taken(self, incoming: Incoming) -> bool:
         """The events of a message that makes no request are taken; False if one was already."""
-        return all([await self.records.take_event(self.platform, event) for event in incoming.events])
+        return await self.records.take_events(self.platform, incoming.events)
 
     async def _errand(self, incoming: Incoming, command: Command, show: ShowOutcome) -> None:
         await show(incoming, await self.errand(incoming, command))

@@ -78,9 +78,8 @@ class Presses:
                 job = await self._service.accept_again(incoming.key, number, incoming.origin, kind)
             return Pressed("", job=job)
         self._admission.check_access(incoming)
-        for event in incoming.events:
-            if not await self._records.take_event(self._platform, event):
-                raise SeenBefore
+        if not await self._records.take_events(self._platform, incoming.events):
+            raise SeenBefore
         texts = incoming.address.texts
         if what is Press.STOP:
             return Pressed(self._stop(incoming, number, texts))

@@ -179,7 +179,7 @@ class TelegramBot:
             elif update.callback_query is not None:
                 await self._press(update.callback_query)
             elif update.message_reaction is not None:
-                if await self._desk.records.take_event(self.platform, f"update:{update.update_id}"):
+                if await self._desk.records.take_events(self.platform, (f"update:{update.update_id}",)):
                     await self._reaction(update.message_reaction)
             elif update.inline_query is not None:
                 self._ask_inline(update.inline_query)

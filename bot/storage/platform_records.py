@@ -25,11 +25,11 @@ class SqlPlatformRecords(PlatformRecords):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take_event(self, platform: Platform, event_id: str) -> bool:
-        """Take something that a person did; False when it was taken before."""
+    async def take_events(self, platform: Platform, event_ids: Sequence[str]) -> bool:
+        """Take all of them, or none and return False when one was taken before."""
         try:
             async with self._database.write() as session:
-                await take_events(session, platform, (event_id,))
+                await take_events(session, platform, event_ids)
         except SeenBefore:
             return False
         return True

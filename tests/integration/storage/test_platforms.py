@@ -29,9 +29,11 @@ def origin(*events: str, address: str = "") -> Origin:
 
 
 async def test_an_event_is_taken_once_and_only_on_its_own_platform(stores: Stores) -> None:
-    assert await stores.records.take_event(Platform.TELEGRAM, "update:1")
-    assert not await stores.records.take_event(Platform.TELEGRAM, "update:1")
-    assert await stores.records.take_event(Platform.DISCORD, "update:1")
+    assert await stores.records.take_events(Platform.TELEGRAM, ("update:1", "message:9"))
+    assert not await stores.records.take_events(Platform.TELEGRAM, ("update:1",))
+    assert await stores.records.take_events(Platform.DISCORD, ("update:1",))
+    assert not await stores.records.take_events(Platform.TELEGRAM, ("update:2", "message:9"))
+    assert await stores.records.take_events(Platform.TELEGRAM, ("update:2",))  # what was refused took nothing
 
 
 async def test_a_message_that_is_brought_again_makes_no_second_job(stores: Stores) -> None:
@@ -40,7 +42,7 @@ async def test_a_message_that_is_brought_again_makes_no_second_job(stores: Store
         with pytest.raises(SeenBefore):
             await stores.jobs.accept(ADA, MessageKind.CHAT, "hello", origin=origin(*events))
     assert len(await stores.jobs.unfinished([Platform.DISCORD])) == 1
-    assert await stores.records.take_event(Platform.DISCORD, "update:2")  # what was refused as a whole took nothing
+    assert await stores.records.take_events(Platform.DISCORD, ("update:2",))  # what was refused as a whole took nothing
 
 
 async def test_a_job_keeps_all_that_answering_it_needs(sealed: Stores, path: Path) -> None:

@@ -137,7 +137,7 @@ async def test_events_are_forgotten_once_no_platform_repeats_them(stores: Stores
     async with stores.database.write() as session:
         taken = utc_now() - timedelta(days=4)
         session.add(TakenEvent(platform=Platform.DISCORD, event_id="old", taken_at=taken))
-    await stores.records.take_event(Platform.DISCORD, "new")
+    await stores.records.take_events(Platform.DISCORD, ("new",))
     assert (await erase_expired(stores.database, KEPT)).events == 1
     assert await stores.records.taken_events(Platform.DISCORD, ["old", "new"]) == {"new"}
 

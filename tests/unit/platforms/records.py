@@ -7,21 +7,27 @@ from datetime import datetime
 
 from bot.chat.messages import ConversationKey, Platform
 from bot.chat.ports import Place
+from bot.errors import DatabaseUnavailable
 
 
 class FakeRecords:
-    """The port PlatformRecords over sets."""
+    """The port PlatformRecords over sets. `away_at` is the number of the taking that fails."""
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
         self.announced: list[Place] = []
         self.keywords: list[str] = []
         self.looked_up = 0
+        self.takings = self.away_at = 0
 
-    async def take_event(self, platform: Platform, event_id: str) -> bool:
-        new = event_id not in self.taken
-        self.taken.add(event_id)
-        return new
+    async def take_events(self, platform: Platform, event_ids: Sequence[str]) -> bool:
+        self.takings += 1
+        if self.takings == self.away_at:
+            raise DatabaseUnavailable("The database cannot be opened.")
+        if self.taken.intersection(event_ids):
+            return False
+        self.taken.update(event_ids)
+        return True
 
     async def taken_events(self, platform: Platform, event_ids: Sequence[str]) -> Collection[str]:
         return self.taken.intersection(event_ids)

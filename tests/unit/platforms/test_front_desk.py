@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -14,7 +15,7 @@ from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import JobState, Platform, Role, Style
 from bot.chat.ports import Place
 from bot.chat.service import ChatService, ChatStores
-from bot.errors import InputError
+from bot.errors import InputError, StorageError
 from bot.platforms.access import AccessLists
 from bot.platforms.commands import IN_CHATS, Action, Command, parse
 from bot.platforms.errands import Outcome
@@ -126,6 +127,19 @@ async def test_the_same_message_twice_is_answered_once() -> None:
     while b.desk.answering.busy:
         await asyncio.sleep(0)
     assert b.outlet.texts() == ["Good morning."] and len(b.store.jobs) == 1
+
+
+@pytest.mark.parametrize("away_at", [1, 2])
+async def test_what_breaks_off_while_it_is_taken_is_dealt_with_when_it_comes_again(away_at: int) -> None:
+    b = bench()
+    b.records.away_at = away_at
+    message = replace(b.incoming("/forget me"), events=("update:1", "message:9"))
+    for _ in range(3):
+        with suppress(StorageError):
+            await b.desk.message(message, b._show)
+        while b.desk.answering.busy:
+            await asyncio.sleep(0)
+    assert b.people.forgotten == ["ada"] and len(b.shown) == 1
 
 
 @pytest.mark.parametrize(
