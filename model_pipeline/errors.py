@@ -6,7 +6,7 @@ PipelineError
 |-- ExportFailed          the converter refused the model, or wrote something that must not be served
 |-- QuantizationFailed    llama.cpp could not write the quantized file
 |-- MaskWrong             the loss would be taken on something else than the replies
-|-- TrainingFailed        memory, disk or numbers ended training; the text names the checkpoint that is kept
+|-- TrainingFailed        memory, disk or numbers ended the work; the text names the checkpoint that is kept
 |-- Interrupted           a person stopped it; the same command goes on from there
 |-- PublishFailed         the model hub did not take what was to be published
 `-- ParityFailed          the exported model does not answer as the trained one does
@@ -43,7 +43,7 @@ class MaskWrong(PipelineError):
 
 
 class TrainingFailed(PipelineError):
-    """Memory, disk or numbers ended training; the text names the last good checkpoint."""
+    """Memory, disk or numbers ended the work; the text names the last good checkpoint, if training keeps any."""
 
 
 class Interrupted(PipelineError):

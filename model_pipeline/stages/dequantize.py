@@ -26,7 +26,7 @@ from model_pipeline.gguf.served_base import ServedBase, read_served_base
 from model_pipeline.recipe import Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
-from model_pipeline.training.failures import told_in_a_sentence
+from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 
 
 def dequantize(run: Run, report: Report) -> None:
@@ -37,7 +37,7 @@ def dequantize(run: Run, report: Report) -> None:
     _check_prompt(run.recipe, base)
     stage = run.begin(Stage.DEQUANTIZE)
     folder, unchecked = stage / "model", stage / ".unchecked"
-    with told_in_a_sentence(stage):
+    with told_in_a_sentence(None, MORE_MEMORY):
         for left in (folder, unchecked):
             shutil.rmtree(left, ignore_errors=True)
         write_dequantized(base.gguf, unchecked)

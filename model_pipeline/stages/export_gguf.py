@@ -25,7 +25,7 @@ from model_pipeline.recipe import Method
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, adapted_folder
 from model_pipeline.training.base_model import base_config_folder
-from model_pipeline.training.failures import told_in_a_sentence
+from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 
 GGUF_FILE = "model.gguf"
 ADAPTER_FILE = "adapter.gguf"
@@ -39,7 +39,7 @@ def export_gguf(run: Run, report: Report) -> None:
     folder, merged = run.begin(Stage.EXPORT_GGUF, Stage.MERGE), run.of(Stage.MERGE) / "model"
     outtype = run.recipe.export.outtype
     converter = find_converter()
-    with told_in_a_sentence(run.of(run.trained_last) / "checkpoints"):
+    with told_in_a_sentence(None, MORE_MEMORY):
         exported = convert(
             merged, folder / GGUF_FILE, outtype, name=run.recipe.name, license=run.recipe.license, converter=converter
         )

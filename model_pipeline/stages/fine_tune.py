@@ -40,6 +40,8 @@ from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnin
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
 
+LESS_MEMORY = "set a smaller fine_tune.batch_size (and a larger fine_tune.accumulate) or data.max_tokens."
+
 
 def fine_tune(run: Run, report: Report) -> None:
     """Train, or go on with training from the last checkpoint. Raises `PipelineError`."""
@@ -47,7 +49,7 @@ def fine_tune(run: Run, report: Report) -> None:
     needs = [Stage.PREPARE, *([Stage.PRETRAIN] if run.recipe.pretrain else [])]
     folder, settings = run.begin(Stage.FINE_TUNE, *needs), _settings(run)
     checkpoints, hardware = folder / "checkpoints", find_hardware()
-    with told_in_a_sentence(checkpoints), ExitStack() as stack:
+    with told_in_a_sentence(checkpoints, LESS_MEMORY), ExitStack() as stack:
         log = stack.enter_context((folder / "libraries.log").open("a", encoding="utf-8"))
         stack.enter_context(redirect_stdout(log))  # trackio and the trainer print there
         stack.enter_context(warnings_in(log))
@@ -76,7 +78,6 @@ def fine_tune(run: Run, report: Report) -> None:
             figures["mixed_validation_loss"] = _mix_with_base(run, trainer)  # on every process, each with its rows
     if not is_main_process():
         return
-    write_curve(folder, curve, f"{run.recipe.name}: fine-tune")
     report.say(
         f"Validation loss {figures['best_validation_loss']:.3f} at step {figures['best_step']} of {total}; "
         f"{figures['trained_parameters']:,} of {figures['total_parameters']:,} parameters trained."
@@ -86,7 +87,9 @@ def fine_tune(run: Run, report: Report) -> None:
             f"With {settings.interpolation:.0%} of what that changed in the weights, the validation loss is "
             f"{figures['mixed_validation_loss']:.3f}."
         )
-    save_trained(trainer, folder, settings.method)
+    with told_in_a_sentence(checkpoints, LESS_MEMORY):
+        write_curve(folder, curve, f"{run.recipe.name}: fine-tune")
+        save_trained(trainer, folder, settings.method)
     run.finish(Stage.FINE_TUNE, began, figures)
 
 

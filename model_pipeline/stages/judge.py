@@ -57,6 +57,7 @@ from model_pipeline.training.tokenizer import load_tokenizer
 MOST_TOKENS = 40  # of a quote
 FOREIGN_SHARE = 0.25  # of the written quotes, shown again with a keyword that they were not written on, as bad ones
 LEAST_QUOTES = 20
+LESS_MEMORY = "set a smaller judge.batch_size."
 
 _RowList = tuple[list[Row], Sequence[bool]]  # several texts on one keyword or message, and which are good
 _Lists = tuple[list[_RowList], list[_RowList]]  # for training, and held out
@@ -90,14 +91,14 @@ def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
     quotes = _enough(*lists, settings, "keyword")  # both are counted before hours go into either
     about_replies = _of_replies(run, train), _of_replies(run, held_out)
     replies = _enough(*about_replies, settings, "message") if any(about_replies) else None
-    with told_in_a_sentence(folder):
+    with told_in_a_sentence(None, LESS_MEMORY):
         merged = _merged(run)
         of_quotes, figures = _learned(settings, merged, quotes, "quote", "keyword", report)
         of_replies = None
         if replies:
             of_replies, found = _learned(settings, merged, replies, "reply", "message", report)
             figures |= {f"replies_{name}": value for name, value in found.items()}
-    save_readers_judge(of_quotes, of_replies, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
+        save_readers_judge(of_quotes, of_replies, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
     return figures
 
 
@@ -170,7 +171,7 @@ def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
     if min(len(written), len(held_out)) < LEAST_QUOTES:
         fewest = min(len(written), len(held_out))
         raise InputInvalid(f"A judge needs {LEAST_QUOTES} quotes for training and for validation; there are {fewest}.")
-    with told_in_a_sentence(folder):
+    with told_in_a_sentence(None, LESS_MEMORY):
         drawn = _draw(run, [*_prompts(written, settings), *_prompts(held_out, settings)], report)
         known = {one.keyword for one in written}
         own = [Judged(keyword, quote, False) for keyword, quote in drawn]
@@ -180,7 +181,7 @@ def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
         trained = train_judge(
             [*written, *train, *_foreign(written, settings.seed)], [*held_out, *test], settings, report.say
         )
-    save_judge(trained, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
+        save_judge(trained, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
     foreign = _foreign(held_out, settings.seed, 1.0)
     figures = {
         "written_quotes": len(written),

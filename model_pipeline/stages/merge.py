@@ -25,7 +25,7 @@ from model_pipeline.recipe import Method
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, adapted_folder, base_folder
 from model_pipeline.training.base_model import base_file, keep_4bit_weights, load_base, with_conv1d
-from model_pipeline.training.failures import told_in_a_sentence
+from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
 
@@ -41,7 +41,7 @@ def merge(run: Run, report: Report) -> None:
     began = datetime.now(UTC)
     transformers.utils.logging.disable_progress_bar()
     folder, method = run.begin(Stage.MERGE, run.trained_last) / "model", run.recipe.method
-    with told_in_a_sentence(run.of(run.trained_last) / "checkpoints"):
+    with told_in_a_sentence(None, MORE_MEMORY):
         if method is Method.FULL:
             _save(run, load_base(str(run.of(run.trained_last) / "model"), "", method, torch.float32), folder)
             figures: dict[str, Any] = {"way": "nothing to merge"}

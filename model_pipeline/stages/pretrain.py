@@ -6,8 +6,6 @@ Leaves `model/` with the weights that did best on held-out documents, the loss c
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import torch
 
 from model_pipeline.data.prepared import read_rows
-from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
+from model_pipeline.errors import InputInvalid, Interrupted
 from model_pipeline.recipe import Pretrain
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
@@ -37,7 +35,7 @@ def pretrain(run: Run, report: Report) -> None:
     began, settings = datetime.now(UTC), _settings(run)
     folder = run.begin(Stage.PRETRAIN, Stage.PREPARE)
     checkpoints, hardware = folder / "checkpoints", find_hardware()
-    with told_in_a_sentence(checkpoints), _memory_in_a_sentence(checkpoints):
+    with told_in_a_sentence(checkpoints, "set a smaller pretrain.micro_batch or pretrain.context_tokens."):
         rows = read_rows(run.of(Stage.PREPARE) / "train.jsonl")
         packed = packed_texts(folder / TEXTS, settings, rows, report.say)
         tokenizer = load_tokenizer(str(folder / TEXTS / TOKENIZER))
@@ -84,16 +82,6 @@ def _train(training: Pretraining, hardware: Hardware, report: Report) -> None:
     if training.state.step < training.steps:
         where = f"Stopped at step {training.state.step} of {training.steps}."
         raise Interrupted(f"{where} {kept(training.checkpoints)}")
-
-
-@contextmanager
-def _memory_in_a_sentence(checkpoints: Path) -> Iterator[None]:
-    """`told_in_a_sentence` names settings of fine-tuning; these are pretraining's."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        smaller = "set a smaller pretrain.micro_batch or pretrain.context_tokens."
-        raise TrainingFailed(f"The memory was not enough: {smaller} {kept(checkpoints)}") from error
 
 
 def _save(model: Any, tokenizer: Any, folder: Path) -> None:

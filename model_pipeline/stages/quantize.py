@@ -30,7 +30,7 @@ from model_pipeline.judging.judge_of_states import reads_states
 from model_pipeline.recipe import Family, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, Run, Stage, sha256, versions
-from model_pipeline.training.failures import told_in_a_sentence
+from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 
 SPLITS = ("train.jsonl", "validation.jsonl", "test.jsonl")
 TRAINING_FIGURES = (
@@ -64,7 +64,7 @@ def quantize(run: Run, report: Report) -> None:
     folder = run.begin(Stage.QUANTIZE, Stage.EXPORT_GGUF)
     # A model of an earlier try must not outlive a gate that fails now.
     (run.model_folder / MANIFEST_FILE).unlink(missing_ok=True)
-    with told_in_a_sentence(run.of(run.trained_last) / "checkpoints"):
+    with told_in_a_sentence(None, MORE_MEMORY):
         source, description = _source(run), _description(run)
         _check_context(source.path, description)
         report.say(f"{source.outtype}: measuring the file that is not quantized.")

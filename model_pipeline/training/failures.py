@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from model_pipeline.errors import TrainingFailed
 from model_pipeline.training.checkpoints import find_checkpoint
 
+MORE_MEMORY = "end other programs, or do it on a machine with more of it."  # where the whole model must be held
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_IN_WORDS = (  # of errors that carry no number: shutil's, safetensors', and those of torch's writer of files
+    *map(os.strerror, _FULL),
+    "file write failed",
+    "PytorchStreamWriter",
+    "unexpected pos",
+)
+
 
 @contextmanager
-def told_in_a_sentence(checkpoints: Path, section: str = "fine_tune") -> Iterator[None]:
+def told_in_a_sentence(checkpoints: Path | None, smaller: str) -> Iterator[None]:
     """Raise `TrainingFailed` for what the machine lacked; the sentence names the checkpoint that is kept.
 
-    `section` is the one of the recipe whose settings would take less.
+    `checkpoints` is None for work that begins anew. `smaller` says what to do where memory is short, such as the
+    setting of the recipe that would take less.
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TrainingFailed(f"The memory was not enough: {_smaller(section)} {kept(checkpoints)}") from error
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (MemoryError, OSError, RuntimeError, SafetensorError) as error:
+        if _is_of_memory(error):
+            lacked = f"The memory was not enough: {smaller}"
+        elif _is_of_the_disk(error):
+            lacked = "The disk is full: make room, and run it again."
+        else:
             raise
-        raise TrainingFailed(f"The disk is full: make room, and run it again. {kept(checkpoints)}") from error
-    except RuntimeError as error:
-        # Allocators of torch say it in words only, and so does its writer of files.
-        text = str(error)
-        if "allocate memory" in text or "out of memory" in text:
-            raise TrainingFailed(f"The memory was not enough: {_smaller(section)} {kept(checkpoints)}") from error
-        if "No space left" in text or "file write failed" in text or "PytorchStreamWriter" in text:
-            raise TrainingFailed(f"The disk is full: make room, and run it again. {kept(checkpoints)}") from error
-        raise
+        raise TrainingFailed(f"{lacked} {kept(checkpoints)}" if checkpoints else lacked) from error
 
 
 def kept(checkpoints: Path) -> str:
@@ -43,5 +49,14 @@ def kept(checkpoints: Path) -> str:
     return f"The last good checkpoint is {found}." if found else "There is no checkpoint yet."
 
 
-def _smaller(section: str) -> str:
-    return f"set a smaller {section}.batch_size (and a larger {section}.accumulate) or data.max_tokens."
+def _is_of_memory(error: Exception) -> bool:
+    """Allocators of torch say it in words only."""
+    text = str(error)
+    is_said = isinstance(error, RuntimeError) and ("allocate memory" in text or "out of memory" in text)
+    return is_said or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return any(words in str(error) for words in _FULL_IN_WORDS)

@@ -6,6 +6,7 @@ import csv
 import errno
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import Trainer
 from trl import SFTTrainer
@@ -172,6 +174,53 @@ def test_what_the_machine_lacks_is_told_in_a_sentence(
     assert str(failed.value).startswith(sentence) and "checkpoint-4" in str(failed.value)
 
 
+def copied_to_a_full_disk(folder: Path) -> None:
+    (folder / "from").mkdir()
+    (folder / "from" / "weights").write_text("many")
+    shutil.copytree(folder / "from", folder / "to", copy_function=lambda file, _: shutil.copyfile(file, "/dev/full"))
+
+
+def saved_to_a_full_disk(folder: Path) -> None:
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def trained_with_too_little_memory(folder: Path) -> None:
+    torch.empty(2**60)
+
+
+@pytest.mark.parametrize(
+    ("work", "sentence"),
+    [
+        (copied_to_a_full_disk, "The disk is full: make room, and run it again."),
+        (saved_to_a_full_disk, "The disk is full: make room, and run it again."),
+        (trained_with_too_little_memory, "The memory was not enough: use less."),
+    ],
+)
+def test_errors_without_a_number_are_told_in_a_sentence_too(
+    work: Callable[[Path], None], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingFailed) as failed, told_in_a_sentence(None, "use less."):
+        work(tmp_path)
+    assert str(failed.value) == sentence
+
+
+def test_what_is_no_lack_of_the_machine_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(shutil.Error), told_in_a_sentence(None, "use less."):
+        raise shutil.Error([("from", "to", "[Errno 13] Permission denied: 'to'")])
+
+
+def test_a_disk_that_fills_while_what_was_trained_is_saved_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = prepared_run(tmp_path / "run", max_steps=1, evaluate_every=1)
+    with monkeypatch.context() as full:
+        full.setattr(stage, "save_trained", lambda trainer, folder, method: saved_to_a_full_disk(folder))
+        with pytest.raises(TrainingFailed, match=r"^The disk is full: .* The last good .*checkpoint-1\.$"):
+            fine_tune(run, Quiet())
+    fine_tune(run, Quiet())
+    assert run.is_finished(Stage.FINE_TUNE)
+
+
 def test_the_sentence_on_what_the_machine_lacks_removes_no_file(tmp_path: Path) -> None:
     whole, cut_off = tmp_path / "checkpoint-4", tmp_path / "checkpoint-8"
     for folder in (whole, cut_off):
@@ -180,7 +229,7 @@ def test_the_sentence_on_what_the_machine_lacks_removes_no_file(tmp_path: Path) 
     (cut_off / "adapter_model.safetensors").write_text("half")
     with (
         pytest.raises(TrainingFailed, match=r"The last good checkpoint is .*checkpoint-4\.$"),
-        told_in_a_sentence(tmp_path),
+        told_in_a_sentence(tmp_path, "use less."),
     ):
         raise MemoryError
     assert (cut_off / "adapter_model.safetensors").is_file()

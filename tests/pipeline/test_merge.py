@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from model_pipeline.errors import ParityFailed
+from model_pipeline.errors import ParityFailed, TrainingFailed
 from model_pipeline.recipe import Method
 from model_pipeline.runs import Stage
 from model_pipeline.stages import merge as stage
 from model_pipeline.stages.fine_tune import fine_tune
 from model_pipeline.stages.merge import merge
 from model_pipeline.training.base_model import keep_4bit_weights, load_base
-from tests.pipeline.prepared_run import Quiet, prepared_run
+from tests.pipeline.prepared_run import Quiet, prepared, prepared_run
 
 pytestmark = pytest.mark.training
 
@@ -45,6 +47,24 @@ def test_a_merge_that_differs_is_refused_and_removed(tmp_path: Path, monkeypatch
     with pytest.raises(ParityFailed, match=r"differs from adapter and base by .*% of the logits"):
         merge(run, Quiet())
     assert not (run.of(Stage.MERGE) / "model").exists() and not run.is_finished(Stage.MERGE)
+
+
+def test_too_little_memory_is_told_without_a_section_that_the_recipe_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = prepared(tmp_path / "run", fine_tune=None, prefer={"data": "votes"})
+    run.begin(Stage.PREFER)
+    run.finish(Stage.PREFER, datetime.now(UTC), {})
+
+    def broken(*given: Any, **options: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(stage, "load_base", broken)
+    with pytest.raises(TrainingFailed) as failed:
+        merge(run, Quiet())
+    assert str(failed.value) == (
+        "The memory was not enough: end other programs, or do it on a machine with more of it."
+    )
 
 
 def test_the_tokenizer_model_of_the_base_goes_along(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 from transformers import AutoModelForCausalLM
 
-from model_pipeline.errors import InputInvalid, Interrupted
+from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.gguf.converter import MARKER, cache_folder, installed_version
 from model_pipeline.gguf.export import export_gguf
 from model_pipeline.gguf.gguf_model import GgufModel
@@ -22,6 +23,7 @@ from model_pipeline.gguf.reference import HuggingFaceModel
 from model_pipeline.recipe import check_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder, create_run, sha256
+from model_pipeline.stages import pretrain as stage
 from model_pipeline.stages.prepare import prepare
 from model_pipeline.stages.pretrain import pretrain
 from model_pipeline.training.tokenizer import load_tokenizer
@@ -160,6 +162,19 @@ def test_a_stop_keeps_a_checkpoint_and_the_same_command_ends_at_the_same_weights
     assert "Going on from step 11 of 40." in again.said
     weights = [sha256(Path(base_folder(each)) / "model.safetensors") for each in (run, finished)]
     assert weights[0] == weights[1]
+
+
+def test_too_little_memory_is_told_with_settings_of_pretraining(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun_run(tmp_path / "run")
+    monkeypatch.setattr(stage, "new_model", lambda *given: torch.empty(2**60))
+    with pytest.raises(TrainingFailed) as failed:
+        pretrain(run, Watched())
+    assert str(failed.value) == (
+        "The memory was not enough: set a smaller pretrain.micro_batch or pretrain.context_tokens. "
+        "There is no checkpoint yet."
+    )
 
 
 def test_corpora_that_cannot_be_used_are_named(tmp_path: Path) -> None:

@@ -7,19 +7,22 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from bot.models.judge import load_judge
 from model_pipeline.data.prepared import write_rows
 from model_pipeline.data.rows import Row
-from model_pipeline.errors import InputInvalid
+from model_pipeline.errors import InputInvalid, TrainingFailed
 from model_pipeline.learned_texts import LEARNED_FILE
 from model_pipeline.recipe import Judge
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
+from model_pipeline.stages import judge as stage
 from model_pipeline.stages.judge import judge
 from tests.pipeline.merged_run import merged_run
 
@@ -125,6 +128,18 @@ def test_few_marks_and_no_marks_are_told(merged: Run, tmp_path: Path) -> None:
     enough, few = marks(tmp_path / "enough.jsonl", 600), reply_marks(tmp_path / "replies.jsonl", 60)
     with pytest.raises(InputInvalid, match=r"needs marks on 20 messages for training and for validation"):
         judged(merged, enough, few)
+
+
+def test_too_little_memory_is_told_with_a_setting_of_the_judge(
+    merged: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(stage, "reply_states", broken)
+    with pytest.raises(TrainingFailed) as failed:
+        judged(merged, marks(tmp_path / "marks.jsonl", 600))
+    assert str(failed.value) == "The memory was not enough: set a smaller judge.batch_size."
 
 
 def test_without_a_model_folder_nothing_is_learned_that_could_not_be_put_there(merged: Run, tmp_path: Path) -> None:
