@@ -90,6 +90,21 @@ def test_the_image_has_no_command_of_a_package_that_it_lacks() -> None:
     assert (works, removed) == ({"quotesmith"}, set(PROJECT["scripts"]) - works)
 
 
+def test_every_container_of_the_readme_has_the_secrets_and_the_volume() -> None:
+    started = re.findall(r"^\$ docker run (.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert any("--platform console" in line for line in started) and any("doctor" in line for line in started)
+    for line in started:  # without the key an encrypted database is refused
+        assert "--env-file .env -v quotesmith:/data quotesmith" in line and ("--rm " in line or "-d " in line), line
+
+
+def test_the_pages_link_to_what_is_there() -> None:
+    pages = [path for path in tracked_files() if path.suffix == ".md"]
+    assert ROOT / "README.md" in pages
+    for page in pages:
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            assert "://" in link or (page.parent / link).exists(), (page, link)
+
+
 def test_an_installation_has_every_file_that_the_packages_read() -> None:
     given = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     for package, patterns in given.items():
