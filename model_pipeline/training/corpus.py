@@ -25,10 +25,14 @@ _BROKEN = (OSError, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text that is held out or trained on as a whole; `name` is its file's, or that of its place in one."""
+    """A text that is held out or trained on as a whole, and with it all others of its `group`, unless that is "".
+
+    `name` is its file's, or that of its place in one.
+    """
 
     name: str
     text: str
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def row_texts(rows: Sequence[Row], render: Callable[[Row], str], seed: int, *, m
     """Prepared rows, each as the text that `render` makes of it, shuffled: rows of one keyword stand together."""
 
     def read() -> Iterator[Document]:
-        return _shuffled([Document(f"row {number}", render(row)) for number, row in enumerate(rows, start=1)], seed)
+        numbered = enumerate(rows, start=1)
+        return _shuffled([Document(f"row {number}", render(row), row.group) for number, row in numbered], seed)
 
     return Texts(TRAIN_ROWS, read, marked)
 
@@ -75,12 +80,19 @@ def plain_text(row: Row) -> str:
     )
 
 
-def held_out(documents: int, share: float, seed: int) -> frozenset[int]:
-    """Which of so many documents are never trained on: their places; one at least, and none of a single one."""
-    if documents < 2:
+def held_out(groups: Sequence[str], share: float, seed: int) -> frozenset[int]:
+    """Which documents are never trained on, given the group of each: their places.
+
+    About that share of the groups is held out, one at least, and none of a single one. A document whose group is "" is
+    a group of its own. Rows of one conversation are one inside the other, so that one of them would tell of another.
+    """
+    named = [group or place for place, group in enumerate(groups)]
+    different = list(dict.fromkeys(named))
+    if len(different) < 2:
         return frozenset()
-    most = min(documents - 1, max(1, round(documents * share)))
-    return frozenset(Random(seed).sample(range(documents), most))
+    most = min(len(different) - 1, max(1, round(len(different) * share)))
+    held = frozenset(Random(seed).sample(different, most))
+    return frozenset(place for place, group in enumerate(named) if group in held)
 
 
 def _shuffled(documents: list[Document], seed: int) -> Iterator[Document]:

@@ -63,13 +63,16 @@ def _held_out(plain: Sequence[Texts], settings: Pretrain) -> tuple[list[frozense
     """Which documents of each corpus are never trained on, and of how many paragraphs the tokenizer sees one."""
     places, characters = [], 0
     for number, texts in enumerate(plain):
-        lengths = [len(document.text) for document in texts.read()]
-        if not lengths:
+        read = [(len(document.text), document.group) for document in texts.read()]
+        if not read:
             raise InputInvalid(f"The corpus {texts.name} has no text; it needs files that are not empty.")
-        characters += sum(lengths)
-        places.append(held_out(len(lengths), settings.validation_share, settings.seed + number))
+        characters += sum(length for length, _ in read)
+        groups = [group for _, group in read]
+        places.append(held_out(groups, settings.validation_share, settings.seed + number))
     if not any(places):
-        raise InputInvalid("Each of pretrain.corpora has one text only; one must have two, for one is held out.")
+        raise InputInvalid(
+            "Each of pretrain.corpora has one text only, or one group of rows; one must have two, for one is held out."
+        )
     return places, max(1, -(-characters // TOKENIZER_CHARACTERS))
 
 

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from transformers import AutoModelForCausalLM
 
+from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.gguf.converter import MARKER, cache_folder, installed_version
 from model_pipeline.gguf.export import export_gguf
@@ -20,12 +21,13 @@ from model_pipeline.gguf.gguf_model import GgufModel
 from model_pipeline.gguf.parity import Probes, check_parity, require
 from model_pipeline.gguf.probe_lines import DEFAULT_LINES, read_probes
 from model_pipeline.gguf.reference import HuggingFaceModel
-from model_pipeline.recipe import check_recipe
+from model_pipeline.recipe import Corpus, Pretrain, check_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder, create_run, sha256
 from model_pipeline.stages import pretrain as stage
 from model_pipeline.stages.prepare import prepare
 from model_pipeline.stages.pretrain import pretrain
+from model_pipeline.training.pretraining_texts import TOKENIZER, packed_texts
 from model_pipeline.training.tokenizer import load_tokenizer
 from tests.pipeline.training.small_pretraining import SMALL
 
@@ -162,6 +164,29 @@ def test_a_stop_keeps_a_checkpoint_and_the_same_command_ends_at_the_same_weights
     assert "Going on from step 11 of 40." in again.said
     weights = [sha256(Path(base_folder(each)) / "model.safetensors") for each in (run, finished)]
     assert weights[0] == weights[1]
+
+
+def test_of_a_conversation_all_replies_are_held_out_or_none(tmp_path: Path) -> None:
+    things = ("sea", "tide", "lamp", "garden", "boat", "tea", "road", "hill", "rain", "door", "song", "stone")
+    talks = [
+        [
+            *({"role": "user", "content": f"what of the {thing}?"}, {"role": "assistant", "content": "It waits."}),
+            *({"role": "user", "content": "and then?"}, {"role": "assistant", "content": f"The {thing} goes home."}),
+        ]
+        for thing in things
+    ]
+    rows = [
+        Row(talk[:place], talk[place : place + 1], f"conversation {number}", "", "chat")
+        for number, talk in enumerate(talks)
+        for place in (1, 3)
+    ]
+    settings = Pretrain(corpora=(Corpus(path="train-rows"),), **(SMALL | {"validation_share": 0.25}))
+    (packed,) = packed_texts(tmp_path / "texts", settings, rows, lambda text: None)
+    tokenizer = load_tokenizer(str(tmp_path / "texts" / TOKENIZER))
+    train, held_out = (
+        {thing for thing in things if thing in tokenizer.decode(stream)} for stream in (packed.train, packed.validation)
+    )
+    assert len(held_out) == 3 and held_out == {*things} - train
 
 
 def test_too_little_memory_is_told_with_settings_of_pretraining(

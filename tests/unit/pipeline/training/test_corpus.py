@@ -117,16 +117,31 @@ def test_prepared_rows_become_texts_as_they_are_rendered() -> None:
     quote = Row("Keyword: sea\nQuote:", " Sail.", "keyword sea", "sea", "quote")
     chat = Row([{"role": "user", "content": "hi"}], [{"role": "assistant", "content": "Hello."}], "c", "", "chat")
     texts = row_texts([quote, chat], plain_text, 0, marked=False)
-    assert {document.text for document in texts.read()} == {"Keyword: sea\nQuote: Sail.", "hi\nHello.\n"}
+    assert {(document.text, document.group) for document in texts.read()} == {
+        ("Keyword: sea\nQuote: Sail.", "keyword sea"),
+        ("hi\nHello.\n", "c"),
+    }
 
 
 @given(st.integers(0, 500), st.floats(0.001, 0.49), st.integers(0, 5))
 def test_some_documents_are_held_out_and_some_never(documents: int, share: float, seed: int) -> None:
-    places = held_out(documents, share, seed)
-    assert places == held_out(documents, share, seed)
+    alone = [""] * documents
+    places = held_out(alone, share, seed)
+    assert places == held_out(alone, share, seed)
     assert places <= set(range(documents))
     if documents < 2:
         assert not places
     else:
         assert 1 <= len(places) < documents
         assert abs(len(places) - share * documents) <= 1
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "c"])), st.floats(0.001, 0.49), st.integers(0, 5))
+def test_no_group_is_divided(groups: list[str], share: float, seed: int) -> None:
+    places = held_out(groups, share, seed)
+    held = {groups[place] for place in places} - {""}
+    assert all(place in places for place, group in enumerate(groups) if group in held)
+    if len({*groups} - {""}) + groups.count("") > 1:
+        assert 1 <= len(places) < len(groups)
+    else:
+        assert not places
