@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,7 +166,7 @@ async def chores(bot: Bot, tell: ChangeTold) -> AsyncIterator[None]:
     """
     work = {
         "writing ahead": _write_ahead(bot.service),
-        "erasing": _erase_expired(bot.database, bot.settings.retention),
+        "erasing": _erase_expired(bot.database, bot.settings.retention, bot.settings.console.history_file),
         "following the store": bot.operations.follow(tell),
     }
     tasks = [asyncio.create_task(chore, name=name) for name, chore in work.items()]
@@ -191,8 +191,8 @@ async def _write_ahead(service: ChatService) -> None:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
 
-async def _erase_expired(database: Database, kept: RetentionSettings) -> None:
-    """At once, and then every day."""
+async def _erase_expired(database: Database, kept: RetentionSettings, typed: Path) -> None:
+    """At once, and then every day; `typed` is what was typed at the terminal."""
     from bot.storage.retention import erase_expired
 
     while True:
@@ -202,7 +202,19 @@ async def _erase_expired(database: Database, kept: RetentionSettings) -> None:
             log.warning("what was kept for long enough is not erased today: %s", error)
         else:
             log.info("kept for long enough, and erased: %d messages, %d events", expired.messages, expired.events)
+        _drop_typed(typed, kept.conversation_days)
         await asyncio.sleep(_DAY_S)
+
+
+def _drop_typed(file: Path, days: int) -> None:
+    from bot.platforms.line_history import drop_before
+
+    if not days:
+        return
+    try:
+        drop_before(file, datetime.now(UTC) - timedelta(days=days))
+    except OSError as error:
+        log.warning("what was typed at the terminal is not erased today: %s (%s)", file, error.strerror)
 
 
 def training_rule(settings: Settings) -> TrainingRule:
@@ -267,7 +279,8 @@ def open_console(bot: Bot, banner: str) -> Console:
     people, facts = People(bot.database), _privacy_facts(bot)
     rights = Rights(Platform.CONSOLE, people, facts)
     first_use = FirstUse(Platform.CONSOLE, people, facts, small_print=str)
-    return Console(bot.service, bot.settings.console, rights, first_use, banner=banner)
+    keep_typed = not facts.encrypted  # the file would hold it in plain text
+    return Console(bot.service, bot.settings.console, rights, first_use, banner=banner, keep_typed=keep_typed)
 
 
 def _privacy_facts(bot: Bot) -> PrivacyFacts:

@@ -13,9 +13,10 @@ from bot.chat.messages import Platform
 from bot.cli import session
 from bot.cli.session import JsonOption
 from bot.composition import open_database, open_store, training_rule
-from bot.errors import InputError
+from bot.errors import InputError, SettingsError
 from bot.models.lineage import models_of_export, runs_of_export
 from bot.models.sizes import in_words
+from bot.platforms import line_history
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ def forget(
     user_id: Annotated[str, typer.Argument(help="The person's id there; in the terminal the login name.")],
     json: JsonOption = False,
 ) -> None:
-    """Erase everything that a person said and was told."""
-    report = session.run(_forget(session.begin(), platform, user_id))
+    """Erase everything that a person said and was told; for the terminal, its history of typed lines too."""
+    settings = session.begin()
+    report = session.run(_forget(settings, platform, user_id))
     if json:
         session.show_json(report)
     elif not report.known:
@@ -76,6 +78,8 @@ def forget(
             f"{report.corrections} corrections and {report.preferences} comparisons; cancelled {report.jobs} requests"
             f"{' and withdrew the consent to training' if report.consent else ''}."
         )
+    if platform is Platform.CONSOLE and _empty_history(settings.console.history_file) and not json:
+        typer.echo("Emptied the history of the terminal chat.")
 
 
 @app.command()
@@ -170,6 +174,16 @@ async def _export(settings: Settings, out: Path) -> ExportSummary:
         return await export_rows(database, out, training_rule(settings))
     finally:
         await database.close()
+
+
+def _empty_history(file: Path) -> bool:
+    """It does not say under which name a line was typed, so all of them go. Raises SettingsError."""
+    try:
+        return line_history.empty(file)
+    except OSError as error:
+        raise SettingsError(
+            f"console.history_file is {str(file)!r}, which cannot be emptied: {error.strerror}."
+        ) from error
 
 
 async def _forget(settings: Settings, platform: Platform, user_id: str) -> ForgetReport:

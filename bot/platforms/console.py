@@ -10,13 +10,14 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from bot.chat.generation import Queued, TextDelta
 from bot.chat.messages import ConversationKey, Platform, Vote, VoteSource
 from bot.chat.replies import Reply, ReplyEvent, Retracted
 from bot.chat.service import ChatService
 from bot.errors import InputError, QuotesmithError
+from bot.platforms import line_history
 from bot.platforms.catalogue import ENGLISH, Texts
 from bot.platforms.commands import COMMANDS, Action, Command, choice, help_text, parse
 from bot.platforms.first_use import FirstUse
@@ -25,6 +26,9 @@ from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP,
 from bot.platforms.rights import Rights
 from bot.platforms.screen import GrowingText, printable, without_echo
 from bot.settings import ConsoleSettings
+
+if TYPE_CHECKING:
+    from bot.platforms.line_editor import LineEditor
 
 _TEXTS = Texts(ENGLISH)
 
@@ -39,7 +43,10 @@ def console_key() -> ConversationKey:
 
 
 class Console:
-    """Serves one person at a terminal, or one pipe. Raises InputError when there is no input or no output."""
+    """Serves one person at a terminal, or one pipe. Raises InputError when there is no input or no output.
+
+    What is typed at a terminal is remembered in the history file, and without `keep_typed` until the end only.
+    """
 
     def __init__(
         self,
@@ -49,6 +56,7 @@ class Console:
         first_use: FirstUse,
         *,
         banner: str,
+        keep_typed: bool = True,
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
@@ -57,6 +65,8 @@ class Console:
         self._rights = rights
         self._first_use = first_use
         self._history_file = settings.history_file
+        self._keep_typed = keep_typed
+        self._editor: LineEditor | None = None
         self._banner = banner
         self._in = _opened(stdin or sys.stdin, "input")
         self._out = _opened(stdout or sys.stdout, "output")
@@ -87,7 +97,7 @@ class Console:
     async def _chat(self) -> None:
         from bot.platforms.line_editor import LineEditor  # takes a while to import, and a pipe needs none
 
-        editor = LineEditor(self._history_file, COMMANDS)
+        editor = self._editor = LineEditor(self._history_file if self._keep_typed else None, COMMANDS)
         self._say(self._banner)
         while not self._leaving:
             if warning := editor.warning():
@@ -219,8 +229,10 @@ class Console:
         if command.action is Action.PRIVACY:
             return self._rights.privacy(_TEXTS)
         choice(command, "me")
-        with suppress(OSError):  # there may be none; and it stays a file that its owner alone may read
-            os.truncate(self._history_file, 0)
+        with suppress(OSError):  # it is somebody else's, and so are its lines
+            line_history.empty(self._history_file)
+        if self._editor is not None:
+            self._editor.forget()
         return await self._rights.forgotten(user_id, _TEXTS)
 
     def _say(self, text: str) -> None:

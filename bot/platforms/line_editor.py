@@ -17,9 +17,9 @@ PROMPT = "> "
 
 
 class LineEditor:
-    """The line that the person is typing."""
+    """The line that the person is typing. Without a `history_file`, lines are remembered until the end only."""
 
-    def __init__(self, history_file: Path, words: Sequence[str]) -> None:
+    def __init__(self, history_file: Path | None, words: Sequence[str]) -> None:
         self._history = _PrivateHistory(history_file)
         self._session: PromptSession[str] = PromptSession(
             history=self._history,
@@ -37,6 +37,10 @@ class LineEditor:
             return None
         return line.encode(errors="replace").decode()  # bytes that are no UTF-8 come as lone surrogates
 
+    def forget(self) -> None:
+        """No line that was typed comes back; what the file holds is not touched."""
+        self._history.forget()
+
     def warning(self) -> str | None:
         """Why lines are not remembered from now on; told once."""
         warning, self._history.warning = self._history.warning, None
@@ -44,17 +48,21 @@ class LineEditor:
 
 
 class _PrivateHistory(FileHistory):
-    """A file that only its owner may read; when it cannot be used, the lines are remembered until the end only."""
+    """A file that only its owner may read; where there is none, the lines are remembered until the end only."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path or "")
         self.warning: str | None = None
-        self._usable = True
+        self._usable = path is not None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             self._give_up(error)
+
+    def forget(self) -> None:
+        self._loaded_strings.clear()
 
     def load_history_strings(self) -> Iterable[str]:
         if self._usable:

@@ -66,6 +66,21 @@ def test_forgetting_a_person(run: Run) -> None:
     assert "Nothing is stored" in run("data", "forget", "discord", "42").stdout
 
 
+def test_forgetting_somebody_at_the_terminal_forgets_the_lines_that_were_typed(run: Run, tmp_path: Path) -> None:
+    history = tmp_path / "data" / "console_history"
+    history.parent.mkdir()
+    history.write_text("\n# 2026-01-01 12:00:00.000000\n+my secret is 4711\n")
+    run("data", "forget", "discord", "42")
+    assert "4711" in history.read_text()
+    assert "Emptied the history" in run("data", "forget", "console", "somebody").stdout
+    assert history.read_text() == ""
+    assert "Emptied" not in run("data", "forget", "console", "somebody").stdout
+    history.unlink()
+    history.mkdir()
+    failed = run("data", "forget", "console", "somebody")
+    assert failed.returncode == 1 and "which cannot be emptied: Is a directory." in failed.stderr
+
+
 def test_an_export_of_nothing_says_so(run: Run, tmp_path: Path) -> None:
     run("chat", "hello")
     done = run("data", "export", "--out", str(tmp_path / "export"), "--json")

@@ -50,6 +50,17 @@ def test_the_up_arrow_brings_back_what_was_typed(terminal: Terminal, tmp_path: P
     assert "+/help" in history.read_text() and stat.S_IMODE(history.stat().st_mode) == 0o600
 
 
+def test_with_a_data_key_what_was_typed_is_on_no_disk(environment: dict[str, str], tmp_path: Path) -> None:
+    with Terminal([*COMMAND, "run"], {**environment, "QUOTESMITH_DATA_KEY": "ab" * 32}, str(tmp_path)) as terminal:
+        terminal.at_prompt(f"/help{ENTER}")
+        terminal.wait_for("begin a new conversation")
+        terminal.at_prompt(f"{UP}{ENTER}")
+        terminal.wait_for("begin a new conversation", times=2)
+        terminal.at_prompt(CTRL_D)
+        assert terminal.exit_code() == 0
+    assert not (tmp_path / "data" / "console_history").exists()
+
+
 def test_ctrl_c_takes_back_what_was_typed_and_then_leaves(terminal: Terminal) -> None:
     terminal.at_prompt(f"half a thought{CTRL_C}")
     terminal.at_prompt(CTRL_C)

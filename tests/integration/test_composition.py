@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,18 @@ import pytest
 import bot.composition
 from bot.chat.messages import ConversationKey, Platform, QuoteSource
 from bot.chat.replies import Reply
-from bot.composition import STARTER, Bot, open_bot, worker_options
+from bot.composition import STARTER, Bot, _drop_typed, _erase_expired, open_bot, open_database, worker_options
 from bot.errors import DataKeyError, ModelNotFound, ModelTooLarge
 from bot.models.folder import model_header, read_folder
 from bot.models.memory import bytes_needed
-from bot.settings import DatabaseSettings, InferenceSettings, ModelSettings, Secrets, Settings
+from bot.settings import (
+    DatabaseSettings,
+    InferenceSettings,
+    ModelSettings,
+    RetentionSettings,
+    Secrets,
+    Settings,
+)
 
 
 @pytest.fixture
@@ -50,6 +59,22 @@ async def test_what_is_asked_for_often_waits_already_written(settings: Settings)
         served_at_once = await quote(served, "cy", "courage")
         assert served_at_once.source is QuoteSource.POOL
         assert (await quote(served, "cy", "courage")).text != served_at_once.text
+
+
+async def test_what_was_typed_at_the_terminal_is_erased_with_the_rest(settings: Settings, tmp_path: Path) -> None:
+    typed = tmp_path / "history"
+    typed.write_text(f"# {datetime.now() - timedelta(days=31)}\n+old\n# {datetime.now()}\n+young\n")
+    _drop_typed(typed, 0)
+    assert "+old" in typed.read_text()  # where the operator keeps everything
+    database = await open_database(settings)
+    chore = asyncio.create_task(_erase_expired(database, RetentionSettings(conversation_days=30), typed))
+    while "+old" in typed.read_text():
+        assert not chore.done()
+        await asyncio.sleep(0)
+    chore.cancel()
+    await asyncio.wait([chore])
+    await database.close()
+    assert "+young" in typed.read_text()
 
 
 async def test_memory_that_is_short_makes_the_cache_smaller(

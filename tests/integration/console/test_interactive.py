@@ -111,6 +111,19 @@ def test_the_history_is_private_and_outlives_the_chat(open_terminal: Open, tmp_p
     assert second.exit_code() == 0
 
 
+def test_what_was_typed_is_forgotten_with_the_rest(open_terminal: Open, tmp_path: Path) -> None:
+    terminal = open_terminal("fails")
+    terminal.at_prompt(f"/new{ENTER}")
+    terminal.wait_for("A new conversation")
+    terminal.at_prompt(f"/forget me{ENTER}")
+    terminal.wait_for("Erased: 4 messages")
+    assert (tmp_path / "history").read_text() == ""
+    terminal.at_prompt(f"{UP}/help{ENTER}")  # nothing comes back, so that is all of the line
+    terminal.wait_for("begin a new conversation")
+    terminal.at_prompt(CTRL_D)
+    assert terminal.exit_code() == 0
+
+
 def test_a_history_that_cannot_be_written_is_only_a_warning(open_terminal: Open, tmp_path: Path) -> None:
     (tmp_path / "history").mkdir()
     terminal = open_terminal("fails")
