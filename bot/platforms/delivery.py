@@ -89,10 +89,18 @@ class Delivery:
         return None
 
     async def say(self, address: Address, text: str, buttons: Sequence[Button] = ()) -> str | None:
-        """Say something that answers no job; returns the message's id, None when it could not be said.
+        """Say something that answers no job, in as many messages as it takes; the buttons are under the last one.
 
-        Where a repeated create makes a second message, it is not repeated if the first may have arrived.
+        Returns that message's id, None when it could not be said to the end. Where a repeated create makes a second
+        message, it is not repeated if the first may have arrived.
         """
+        *before, last = split(text, self._outlet.limit)
+        for part in before:
+            if await self._say_part(address, part, ()) is None:
+                return None
+        return await self._say_part(address, last, buttons)
+
+    async def _say_part(self, address: Address, text: str, buttons: Sequence[Button]) -> str | None:
         nonce = secrets.token_hex(12)
         for _ in range(_SAYINGS):
             if self._lanes.closed_s(address.chat_id) > _LONGEST_WAIT_S:

@@ -37,6 +37,7 @@ from bot.platforms.incoming import Incoming, vote_of
 from bot.platforms.outlet import Press
 from bot.platforms.presses import FollowUp, Pressed, why_buttons
 from bot.platforms.replies import STOPPED, user_text
+from bot.platforms.splitting import split
 
 log = logging.getLogger(__name__)
 
@@ -220,8 +221,13 @@ class DiscordBot:
             await interaction.response.defer(ephemeral=True, thinking=True)
         outcome = await self._desk.errand(incoming, command)
         files = [_file(outcome.file)] if outcome.file is not None else []
-        with suppress(discord.DiscordException, aiohttp.ClientError, OSError):
-            await interaction.edit_original_response(content=outcome.text, attachments=files)
+        first, *rest = split(outcome.text, self._outlet.limit)
+        try:
+            await interaction.edit_original_response(content=first, attachments=files)
+            for part in rest:
+                await interaction.followup.send(part, ephemeral=True)
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            log.warning("what came of the command %s was not shown: %s", command.action, error)
 
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[str]:
         """Keywords for what was typed so far."""
@@ -393,18 +399,25 @@ async def _respond(interaction: discord.Interaction, pressed: Pressed, data: str
     elif data.startswith(f"{Press.STOP}:") and pressed.notice == texts(STOPPED):
         await interaction.response.defer()  # the message itself says so
     elif pressed.shared:
-        await interaction.response.send_message(pressed.shared, allowed_mentions=discord.AllowedMentions.none())
+        await _say(interaction, pressed.shared, ephemeral=False)
     else:
-        await interaction.response.send_message(pressed.notice, ephemeral=True)
+        await _say(interaction, pressed.notice, ephemeral=True)
 
 
 async def _whisper(interaction: discord.Interaction, text: str) -> None:
     """Tell the person alone, whatever was said before."""
     with suppress(discord.DiscordException, aiohttp.ClientError, OSError):
+        await _say(interaction, text, ephemeral=True)
+
+
+async def _say(interaction: discord.Interaction, text: str, *, ephemeral: bool) -> None:
+    """Answer an interaction, or say more where it is answered, in as many messages as it takes."""
+    nobody = discord.AllowedMentions.none()
+    for part in split(text, DiscordOutlet.limit):
         if interaction.response.is_done():
-            await interaction.followup.send(text, ephemeral=True)
+            await interaction.followup.send(part, ephemeral=ephemeral, allowed_mentions=nobody)
         else:
-            await interaction.response.send_message(text, ephemeral=True)
+            await interaction.response.send_message(part, ephemeral=ephemeral, allowed_mentions=nobody)
 
 
 def _form(reply_id: int, texts: Texts) -> discord.ui.Modal:

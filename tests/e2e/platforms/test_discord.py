@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,11 @@ def described(declared: Json) -> Iterator[Json]:
     yield declared
     for option in declared.get("options", []):
         yield from described(option)
+
+
+def joined(messages: Iterable[Json]) -> str:
+    """Their texts as one, in one line."""
+    return " ".join(" ".join(each["content"].split()) for each in messages)
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------
@@ -444,6 +451,22 @@ async def test_a_quote_is_kept_listed_and_shared(scene: Scene) -> None:
     assert shared["content"] == shown["content"] and buttons(shared) == [] and not shared["flags"] & EPHEMERAL
     assert (await scene.press(ada, shown, KEEP))["content"] == SAID("kept-no-more")
     assert (await scene.command(ada, channel, "favorites"))["content"] == SAID("favorites-none")
+
+
+async def test_favourites_that_fill_more_than_a_message_all_arrive(scene: Scene) -> None:
+    server, ada, channel = scene.server, scene.person(), scene.channel()
+    quotes = [f"Quote {number}: {'the sea is wide and patient. ' * 11}".strip() for number in range(10)]
+    newest = "SELECT MAX(message_id) FROM feedback WHERE source = 'favorite'"
+    for quote in quotes:
+        await scene.press(ada, await scene.command(ada, channel, "quote", keyword="the sea"), KEEP)
+        with closing(sqlite3.connect(scene.bot.folder / "data" / "quotesmith.db", timeout=10)) as database, database:
+            database.execute(f"UPDATE messages SET text = ? WHERE id = ({newest})", (quote,))  # as long as one may be
+    expected = " ".join(["Your newest favourites:", *(f"⭐ {quote}" for quote in reversed(quotes))])
+    asked = server.command(ada, channel, "favorites")
+    await server.until(lambda: joined(each for each in (asked.original, *asked.followups) if each) == expected)
+    assert asked.followups and all(each["flags"] & EPHEMERAL for each in asked.followups)
+    server.say(ada, server.dm(ada), "/favorites")
+    assert joined(await scene.said(server.dm(ada), 2)) == expected
 
 
 async def test_two_quotes_are_compared_and_the_choice_is_kept(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from bot.chat.ports import PendingReply
 from bot.platforms.address import Address
 from bot.platforms.delivery import Delivery
 from bot.platforms.lanes import Lanes
-from bot.platforms.outlet import ChatGone, ChatUnreachable
+from bot.platforms.outlet import Button, ChatGone, ChatUnreachable
 from tests.unit.platforms.fakes import ADDRESS, Clock, FakeOutbox, FakeOutlet, Fault, job_of
 
 REPLY = "The tide comes in. " * 12
@@ -109,6 +109,21 @@ async def test_a_sentence_is_repeated_where_repeating_is_safe() -> None:
     outlet = FakeOutlet(faults=["unanswered", "lost"], remembers_nonces=True)
     assert await delivery(outlet, FakeOutbox()).say(ADDRESS, "Too fast.") is not None
     assert outlet.texts() == ["Too fast."]
+
+
+async def test_something_long_is_said_in_several_messages_with_the_buttons_under_the_last() -> None:
+    outlet = FakeOutlet(faults=["cooldown"])
+    said = await delivery(outlet, FakeOutbox()).say(ADDRESS, REPLY, [Button("why", "why:7")])
+    posts = outlet.chats["lobby"]
+    assert " ".join(outlet.texts()) == REPLY.strip() and list(posts)[-1] == said
+    assert [post.buttons for post in posts.values()] == [[], [], ["why:7"]]
+
+
+async def test_something_long_of_which_a_part_may_be_missing_does_not_go_on() -> None:
+    outlet = FakeOutlet(faults=["unanswered"])
+    assert await delivery(outlet, FakeOutbox()).say(ADDRESS, REPLY) is None
+    [begun] = outlet.texts()
+    assert REPLY.startswith(begun) and len(begun) <= outlet.limit
 
 
 @pytest.mark.parametrize("error", [ChatUnreachable("no network"), ChatGone("left")])
