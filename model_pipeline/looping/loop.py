@@ -20,9 +20,8 @@ from model_pipeline.looping.page import PAGE_FILE, write_page
 from model_pipeline.looping.record import Done, Ending, Step, Turn, open_turn, turn_before
 from model_pipeline.recipe import Family, Prefer, Recipe
 from model_pipeline.report import Report
-from model_pipeline.runs import Stage, create_run
+from model_pipeline.runs import Run, Stage, create_run, open_run
 
-STAGES = (Stage.DEQUANTIZE, Stage.PREPARE, Stage.PREFER, Stage.MERGE, Stage.EXPORT_GGUF, Stage.QUANTIZE)
 LEAST_SHARE, MOST_SHARE = 0.01, 0.5  # as the bot takes them
 
 
@@ -60,6 +59,7 @@ def run_loop(wanted: Wanted, report: Report) -> Ending:
             return turn.ending
         try:
             _begin(turn, status, wanted.recipe, bot)
+            _complete(turn)
             for step in Step:
                 _go_through(step, turn, wanted, bot, report)
             turn.ending, turn.said = Ending.CANARY, turn.steps[-1].said
@@ -119,6 +119,12 @@ def _begin(turn: Turn, status: Mapping[str, Any], recipe: Recipe, bot: BotComman
 
             check_served(_recipe_of(turn, recipe))  # before the turn is saved: another model may be chosen then
         turn.save()
+
+
+def _complete(turn: Turn) -> None:
+    """Train and gate again where a version that knew fewer stages did, unless the bot has the model already."""
+    if turn.done(Step.PREFER) and not turn.done(Step.ADD) and _left(open_run(turn.folder / "run")):
+        turn.undo(Step.PREFER)
 
 
 def _go_through(step: Step, turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> None:
@@ -197,14 +203,18 @@ def _curate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
 def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
     run = create_run(turn.folder / "run", _recipe_of(turn, wanted.recipe))
     with run.locked():
-        for stage in STAGES:
-            if stage in run.stages and not run.is_finished(stage):
-                report.say(f"{stage}:")
-                name = stage.replace("-", "_")
-                getattr(import_module(f"model_pipeline.stages.{name}"), name)(run, report)
+        for stage in _left(run):
+            report.say(f"{stage}:")
+            name = stage.replace("-", "_")
+            getattr(import_module(f"model_pipeline.stages.{name}"), name)(run, report)
     figures = run.figures(Stage.PREFER)
     learned = [f"{method.upper()} on {each['train_rows']:,} rows" for method, each in figures["methods"].items()]
     return f"The model learned by {' and '.join(learned)}.", figures
+
+
+def _left(run: Run) -> Sequence[Stage]:
+    """The stages that make the model and are not finished; what compares it afterwards is the gate."""
+    return [stage for stage in run.stages if stage is not Stage.EVALUATE and not run.is_finished(stage)]
 
 
 def _gate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:

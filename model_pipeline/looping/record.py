@@ -65,6 +65,11 @@ class Turn:
         """What a step came to; None where it is not done."""
         return next((done for done in self.steps if done.step is step), None)
 
+    def undo(self, step: Step) -> None:
+        """Forget that a step was done, and those after it."""
+        order = list(Step)
+        self.steps = [done for done in self.steps if order.index(done.step) < order.index(step)]
+
     def save(self) -> None:
         """Write it in one step. Raises `InputInvalid`."""
         content = {"format": FORMAT, **asdict(self)}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from model_pipeline.looping.loop import Wanted, run_loop
 from model_pipeline.looping.record import Done, Ending, Step, open_turn
 from model_pipeline.recipe import Recipe, read_recipe
 from model_pipeline.report import Report
+from model_pipeline.runs import create_run, sha256
 from tests.integration.storage.conftest import key_of, stores_over, url_of
 from tests.model_folders import twin_of_the_embedded_model
 from tests.unit.pipeline.looping.turns import turn
@@ -38,6 +41,8 @@ SMALL = [
     "gate.written=10",
     "gate.least_written=2",
     "curate.near_duplicate=1",
+    "judge.most_keywords=20",
+    "judge.epochs=1",
 ]
 
 
@@ -90,7 +95,10 @@ def ready_for_the_bot(out: Path, served: Path) -> None:
     made = turn(out, Step.GATE)
     made.against_folder = str(served)
     made.save()
-    (out / "run").mkdir()
+    run = create_run(out / "run", recipe())
+    for stage in run.stages:
+        run.begin(stage)
+        run.finish(stage, datetime.now(UTC), {})
     twin_of_the_embedded_model(out / "run" / "model", "twin")
 
 
@@ -210,6 +218,32 @@ def test_votes_that_show_nothing_promote_nothing(small_turn: tuple[Path, Path, E
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "KTO" in page and "data:image/png;base64," in page and "add, canary" in page
     assert BotCommands(bot).run("model", "status")["canary"] is None
+
+
+def test_a_model_of_the_loop_chooses_among_its_quotes_as_the_served_one_does(
+    small_turn: tuple[Path, Path, Ending],
+) -> None:
+    _, out, _ = small_turn
+    manifest = json.loads((out / "run" / "model" / "manifest.json").read_text())
+    assert manifest["judge"]["sha256"] == sha256(out / "run" / "model" / "judge.npz")
+
+
+def test_a_turn_that_a_version_without_the_judge_gated_trains_one_and_is_gated_again(
+    small_turn: tuple[Path, Path, Ending],
+) -> None:
+    bot, out, ending = small_turn
+    model, cut = out / "run" / "model", open_turn(out)
+    manifest = json.loads((model / "manifest.json").read_text())
+    del manifest["judge"]
+    (model / "manifest.json").write_text(json.dumps(manifest))
+    (model / "judge.npz").unlink()
+    shutil.rmtree(out / "run" / "judge")
+    (out / "gate" / "gate.json").unlink()
+    cut.ending, cut.said = Ending.OPEN, ""
+    cut.save()
+    assert run_loop(wanted(bot, out, *SMALL), Report()) is ending
+    assert json.loads((model / "manifest.json").read_text())["judge"]["sha256"] == sha256(model / "judge.npz")
+    assert (out / "gate" / "gate.json").is_file()
 
 
 def test_the_same_votes_are_not_learned_twice(small_turn: tuple[Path, Path, Ending]) -> None:
