@@ -7,7 +7,7 @@ quotes.jsonl, what the model wrote, where it wrote.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -167,33 +167,35 @@ def _known(settings: Judge, merged: tuple[Any, Any], rows: Sequence[Row], report
 def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
     settings = _settings(run)
     written = _written(read_rows(run.of(Stage.PREPARE) / "train.jsonl"), settings)
-    held_out = _written(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), settings)
+    known = {one.keyword for one in written}
+    held_out = _written(read_rows(run.of(Stage.PREPARE) / "validation.jsonl"), settings, known)
     if min(len(written), len(held_out)) < LEAST_QUOTES:
-        fewest = min(len(written), len(held_out))
-        raise InputInvalid(f"A judge needs {LEAST_QUOTES} quotes for training and for validation; there are {fewest}.")
+        raise InputInvalid(
+            f"A judge needs {LEAST_QUOTES} quotes for training, and as many for validation on keywords that training "
+            f'has not; there are {len(written)} and {len(held_out)}. data.group_by = "keyword" divides no keyword.'
+        )
     with told_in_a_sentence(None, LESS_MEMORY):
         drawn = _draw(run, [*_prompts(written, settings), *_prompts(held_out, settings)], report)
-        known = {one.keyword for one in written}
         own = [Judged(keyword, quote, False) for keyword, quote in drawn]
         write_json_lines(folder / "quotes.jsonl", ({"keyword": one.keyword, "quote": one.quote} for one in own))
         train = [one for one in own if one.keyword in known]
         test = [one for one in own if one.keyword not in known]
-        trained = train_judge(
-            [*written, *train, *_foreign(written, settings.seed)], [*held_out, *test], settings, report.say
-        )
+        foreign = _foreign(held_out, settings.seed, 1.0)
+        unseen = [*held_out, *(test or foreign)]  # something to tell from the written ones when an epoch is chosen
+        trained = train_judge([*written, *train, *_foreign(written, settings.seed)], unseen, settings, report.say)
         save_judge(trained, learned_filters(learned_texts(run)), folder / JUDGE_FILE)
-    foreign = _foreign(held_out, settings.seed, 1.0)
     figures = {
         "written_quotes": len(written),
         "own_quotes": len(train),
         "held_out_written": len(held_out),
         "held_out_own": len(test),
-        "told_from_own": _told([*held_out, *test], trained),
+        **({"told_from_own": _told([*held_out, *test], trained)} if test else {}),
         "told_from_other_keywords": _told([*held_out, *foreign], trained),
     }
+    from_own = f"{figures['told_from_own']:.1%}" if test else "an unknown share (it wrote none)"
     report.say(
-        f"The judge tells {figures['told_from_own']:.1%} of held-out pairs of a written quote and one of the model's "
-        f"own apart, and {figures['told_from_other_keywords']:.1%} of pairs with a quote on another keyword."
+        f"The judge tells {from_own} of held-out pairs of a written quote and one of the model's own apart, and "
+        f"{figures['told_from_other_keywords']:.1%} of pairs with a quote on another keyword."
     )
     return figures
 
@@ -204,9 +206,10 @@ def _settings(run: Run) -> Judge:
     return run.recipe.judge
 
 
-def _written(rows: Sequence[Row], settings: Judge) -> list[Judged]:
-    """The quotes that were written, those of at most as many keywords as the recipe says."""
-    quotes = [Judged(row.keyword.casefold(), reply_of(row), True) for row in rows if row.kind == QUOTE]
+def _written(rows: Sequence[Row], settings: Judge, without: Collection[str] = ()) -> list[Judged]:
+    """The quotes that were written, those of at most as many keywords as the recipe says, and of none `without`."""
+    every = [Judged(row.keyword.casefold(), reply_of(row), True) for row in rows if row.kind == QUOTE]
+    quotes = [one for one in every if one.keyword not in without]
     keywords = sorted({one.keyword for one in quotes})
     if settings.most_keywords and len(keywords) > settings.most_keywords:
         keywords = Random(settings.seed).sample(keywords, settings.most_keywords)

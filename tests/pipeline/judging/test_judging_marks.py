@@ -155,6 +155,24 @@ def test_without_a_model_folder_nothing_is_learned_that_could_not_be_put_there(m
     assert not (run.of(Stage.JUDGE) / "judge.npz").exists()
 
 
+def test_without_marks_no_keyword_is_both_trained_on_and_held_out(merged: Run, tmp_path: Path) -> None:
+    run = Run(Path(shutil.copytree(merged.folder, tmp_path / "run")), merged.recipe)
+    shutil.rmtree(run.of(Stage.JUDGE), ignore_errors=True)
+    for split in ("train", "validation"):
+        rows = [
+            Row(f"Keyword: sea {number}\nQuote:", f" A sea of {split}.", f"{split} {number}", f"Sea {number}", "quote")
+            for number in range(30)
+        ]
+        write_rows(run.of(Stage.PREPARE) / f"{split}.jsonl", rows)
+    with pytest.raises(InputInvalid) as refused:
+        judged(run)
+    assert str(refused.value) == (
+        "A judge needs 20 quotes for training, and as many for validation on keywords that training has not; there are "
+        '30 and 0. data.group_by = "keyword" divides no keyword.'
+    )
+    assert not (run.of(Stage.JUDGE) / "quotes.jsonl").exists()
+
+
 def test_without_marks_it_learns_from_written_quotes_and_its_own(tmp_path: Path) -> None:
     run = merged_run(tmp_path / "run")
     run.of(Stage.QUANTIZE).mkdir()
@@ -165,14 +183,17 @@ def test_without_marks_it_learns_from_written_quotes_and_its_own(tmp_path: Path)
     for split, number in (("train", 0), ("validation", 1)):
         rows = [
             Row(f"Keyword: {thing}\nQuote:", f" The {thing} keeps no diary of {number}.", thing, thing, "quote")
-            for thing in things[number::2] * 2
+            for thing in things[number::2] * 2 + things[:6:2] * number  # a few of training's in validation too
         ]
         write_rows(run.of(Stage.PREPARE) / f"{split}.jsonl", rows)
     settings = Judge(quotes_a_keyword=1, epochs=2, buckets=512, width=8, hidden=16)
     asked = Run(run.folder, run.recipe.model_copy(update={"judge": settings}))
-    judge(asked, Report(Console(file=io.StringIO())))
+    told = io.StringIO()
+    judge(asked, Report(Console(file=told, width=300)))
     figures = asked.figures(Stage.JUDGE)
     assert figures["written_quotes"] == figures["held_out_written"] == 80
     assert 0 < figures["told_from_other_keywords"] < 1 and figures["own_quotes"] <= 40
+    assert ("told_from_own" in figures) == bool(figures["held_out_own"])  # of nothing there is no share
+    assert ("an unknown share (it wrote none) of held-out pairs" in told.getvalue()) == (not figures["held_out_own"])
     found = load_judge(run.model_folder / "judge.npz", 1)
     assert not found.of_readers and found.is_copy("The seab keeps no diary of 0.")
