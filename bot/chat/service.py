@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -472,7 +472,15 @@ class ChatService:
         except BaseException as error:
             await _to_its_end(self._cut_off(job_id, error))
             raise
-        yield await _to_its_end(self._complete(job_id, written))
+        recording = asyncio.ensure_future(self._complete(job_id, written))
+        try:
+            await _to_its_end(recording)
+        except asyncio.CancelledError:
+            if recording.done() and recording.exception() is None:  # too late: whoever gives up is told what there is
+                with suppress(GeneratorExit):
+                    yield recording.result()
+            raise
+        yield recording.result()
 
     async def _cut_off(self, job_id: int, error: BaseException) -> None:
         if self._parking and isinstance(error, asyncio.CancelledError | GeneratorExit | WorkerCrashed):
@@ -522,7 +530,7 @@ def _verdict(error: BaseException) -> tuple[JobState, str]:
     return JobState.FAILED, f"{type(error).__name__}: {error}"
 
 
-async def _to_its_end(write: Coroutine[Any, Any, _T]) -> _T:
+async def _to_its_end(write: Coroutine[Any, Any, _T] | asyncio.Future[_T]) -> _T:
     """Await a change of the records to its end: a person who gives up in the middle must not leave it half known."""
     task = asyncio.ensure_future(write)
     try:

@@ -69,8 +69,8 @@ class Answering:
         return found[0].key.user_id if found else None
 
     def cancel(self, job_id: int) -> None:
-        """Stop answering; the person is told so."""
-        if found := self._jobs.get(job_id):
+        """Stop answering; the person is told so, or gets the reply if it is on record by then."""
+        if found := self._jobs.pop(job_id, None):
             found[1].cancel()
 
     def of_person(self, user_id: str) -> Sequence[int]:
@@ -136,18 +136,23 @@ class Answering:
             log.exception("job %d ended unexpectedly", job.job_id)
             await self._conclude(job, posts, address, address.texts("error-unexpected"))
         else:
-            self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
             await self._deliver(PendingReply(job, reply.message_id, reply.text, 0), address, posts)
 
     async def _written(self, job: AcceptedJob, posts: Posts, address: Address) -> Reply:
-        """Let the service write, and show how it grows."""
+        """Let the service write, and show how it grows; who stops it when the reply is on record gets that reply."""
         await posts.load()
         reply: Reply | None = None
         painter = Painter(self._outlet, posts, self._lanes, address, job.job_id, self._clock)
-        async with painter, aclosing(self._service.answer(job)) as events:
-            async for event in events:
-                painter.take(event)
-                reply = event if isinstance(event, Reply) else reply
+        try:
+            async with painter, aclosing(self._service.answer(job)) as events:
+                async for event in events:
+                    painter.take(event)
+                    if isinstance(event, Reply):
+                        reply = event
+                        self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
+        except asyncio.CancelledError:
+            if reply is None or self._stopping:
+                raise
         assert reply is not None  # the service ends with a Reply or an error
         return reply
 

@@ -809,6 +809,25 @@ async def test_wherever_a_task_is_cancelled_its_job_comes_to_an_end(
     assert (bench.store.reply(1001) is not None) == (end is JobState.DONE)
 
 
+@pytest.mark.parametrize("leaves_with_it", [False, True])
+async def test_who_gives_up_while_the_reply_is_put_on_record_is_told_it_and_then_ends(leaves_with_it: bool) -> None:
+    bench = Bench(says(SEA))
+    told: list[Reply] = []
+
+    async def follow() -> None:
+        async with aclosing(bench.service.quote(ANN, "sea")) as events:
+            async for event in events:
+                told.extend([event] if isinstance(event, Reply) else [])
+                if told and leaves_with_it:
+                    return
+
+    task = asyncio.create_task(follow())
+    bench.store.before["complete"] = task.cancel
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [reply.text for reply in told] == [bench.store.reply(1001)]
+
+
 async def test_a_generation_that_was_cancelled_elsewhere_gives_no_reply() -> None:
     bench = Bench(says(SEA, reason=FinishReason.CANCELLED))
     with pytest.raises(asyncio.CancelledError):

@@ -90,6 +90,60 @@ async def test_cancelling_says_so_and_leaves_nothing_half_written() -> None:
     assert b.answering.asker(job_id) is None
 
 
+async def test_a_reply_that_is_on_record_is_shown_whatever_is_pressed_meanwhile() -> None:
+    shown = asyncio.Event()
+
+    class Slow(FakeOutlet):
+        async def typing(self, address: Address) -> None:  # the painter's last look lasts until the test says so
+            await shown.wait()
+
+    b = bench(says("Good morning."), outlet=Slow())
+    job_id = await b.ask()
+    while b.store.states != [JobState.DONE]:
+        await asyncio.sleep(0)
+    for _ in range(20):  # the news of it passes from task to task
+        await asyncio.sleep(0)
+    assert b.answering.asker(job_id) is None  # so the button says that it is over
+    b.answering.cancel(job_id)
+    shown.set()
+    await b.until_quiet()
+    assert b.outlet.texts() == ["Good morning."] and "Stopped." not in b.outlet.seen and b.outbox.confirmed
+
+
+async def test_what_is_stopped_while_it_is_put_on_record_is_shown() -> None:
+    b = bench(says("Good morning."))
+    b.store.pauses = 9  # longer than a cancelled task takes to end on its own
+    job_id = await b.ask()
+
+    def press_twice() -> None:
+        b.answering.cancel(job_id)
+        asyncio.get_running_loop().call_soon(b.answering.cancel, job_id)
+
+    b.store.before["complete"] = press_twice
+    await b.until_quiet()
+    assert b.store.states == [JobState.DONE] and b.outbox.confirmed
+    assert b.outlet.texts() == ["Good morning."] and "Stopped." not in b.outlet.seen
+
+
+async def test_what_is_stopped_and_cannot_be_put_on_record_is_stopped() -> None:
+    b = bench(says("Good morning."))
+    b.store.unavailable = {"complete"}
+    job_id = await b.ask()
+    b.store.before["complete"] = lambda: b.answering.cancel(job_id)
+    await b.until_quiet()
+    assert b.store.states == [JobState.FAILED] and b.outlet.texts() == ["Stopped."]
+
+
+async def test_a_bot_that_stops_while_a_reply_is_put_on_record_leaves_it_to_the_next_start() -> None:
+    b = bench(says("Good morning."))
+    await b.ask()
+    stopping: list[asyncio.Task[None]] = []
+    b.store.before["complete"] = lambda: stopping.append(asyncio.create_task(b.answering.stop(0.0)))
+    await b.until_quiet()
+    await stopping[0]
+    assert b.store.states == [JobState.DONE] and b.outlet.texts() == [] and not b.outbox.confirmed
+
+
 async def test_stopping_parks_what_is_under_way_and_says_nothing() -> None:
     b = bench([TextDelta("Half a"), Stall()])
     await b.ask()
