@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 _LINE_LIMIT = 1 << 20  # bytes; the longest line carries the state that a text was drawn from, or the facts
 _FAILED_STARTS = 3  # in a row, before the worker counts as broken
 _EXIT_PATIENCE_S = 2.0  # between the end of a worker's output and its own end
-_RESTART_PAUSE_S = 0.5  # doubled for each failed start in a row
+_RESTART_PAUSE_S = 0.5  # doubled for each failed start in a row, up to the longest
+_LONGEST_PAUSE_S = 60.0
+# What a broken pipe raises where it is read, and a line that is too long or of another version of the protocol.
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,16 @@ class WorkerClient:
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._last_sign = time.monotonic()
-        self._ready = asyncio.Event()
+        self._loaded = False  # the worker that runs now has its model
         self._broken: QuotesmithError | None = None
-        self.facts: wire.WorkerFacts | None = None
+        self._settled = asyncio.Event()  # loaded or broken
+        self._refusal: QuotesmithError | None = None  # of the worker that was started last
+        self.facts: wire.WorkerFacts | None = None  # of the worker that loaded the model last
 
     @property
     def idle(self) -> bool:
         """The worker is loaded and nobody waits for it."""
-        return self._ready.is_set() and not self._calls and self._broken is None
+        return self._loaded and not self._calls
 
     @property
     def pid(self) -> int | None:
@@ -92,7 +97,10 @@ class WorkerClient:
 
     @property
     def broken(self) -> QuotesmithError | None:
-        """Why no worker runs any more and none will be started; None while one does."""
+        """Why nothing can be asked of it: no worker could be started, or it was closed; None otherwise.
+
+        One that could not be started is tried again from time to time, unless the model was refused from the first.
+        """
         return self._broken
 
     def start(self) -> None:
@@ -101,7 +109,7 @@ class WorkerClient:
 
     async def ready(self) -> wire.WorkerFacts:
         """Wait until the model is loaded; raises what kept it from loading."""
-        await self._ready.wait()
+        await self._settled.wait()
         if self._broken is not None:
             raise self._broken
         assert self.facts is not None
@@ -112,12 +120,16 @@ class WorkerClient:
         await self._no_calls.wait()
 
     async def close(self) -> None:
-        """End the worker; requests under way end with WorkerCrashed."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._supervisor
-        await self._reap()
+        """End the worker; requests under way end with WorkerCrashed, and so does whatever is asked of it later."""
+        self._loaded = False
+        self._broken = WorkerCrashed("The model that was to answer is not loaded any more; ask again.")
+        self._settled.set()
+        try:
+            if self._supervisor is not None:
+                self._supervisor.cancel()
+                await asyncio.wait([self._supervisor])
+        finally:
+            await self._reap()
         self._fail_all(WorkerCrashed("The bot is shutting down."))
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
@@ -136,7 +148,7 @@ class WorkerClient:
         assert first.seed is not None
         requests = [replace(first, seed=first.seed + number, whole=True) for number in range(count)]
         calls = [self._enter(request, number == 0) for number, request in enumerate(requests)]
-        if self._ready.is_set():
+        if self._loaded:
             self._send({"op": "several", "lines": [self._line_of(call) for call in calls]})
         writing = [asyncio.create_task(self._whole(call), name="writing a candidate") for call in calls]
         try:
@@ -153,7 +165,7 @@ class WorkerClient:
 
     def candidates_within(self, seconds: float, tokens: float) -> int:
         """See TextGenerator.candidates_within; by the rate that the worker measured when it loaded the model."""
-        if self.facts is None or not self._ready.is_set():
+        if self.facts is None or not self._loaded:
             return 1
         room = self._options.slots - len(self._calls)
         return max(1, min(room, int(self.facts.batch_rate * seconds / tokens)))
@@ -170,7 +182,7 @@ class WorkerClient:
 
     def _begin(self, request: GenerationRequest) -> _Call:
         call = self._enter(request)
-        if self._ready.is_set():
+        if self._loaded:
             self._send(self._line_of(call))
         return call
 
@@ -224,32 +236,52 @@ class WorkerClient:
     # -- the process ------------------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
-        """Start a worker, read it to its end, and begin again, until it cannot be started."""
-        failed_starts = 0
-        while self._broken is None:
-            loaded = await self._serve_one_worker()
-            if self._broken is not None:
-                break
-            failed_starts = 0 if loaded else failed_starts + 1
-            if failed_starts >= _FAILED_STARTS:
-                self._give_up(WorkerCrashed("The model worker could not be started; the log says why."))
-                break
-            await asyncio.sleep(_RESTART_PAUSE_S * failed_starts)
+        """Start a worker, read it to its end, and begin again, until a model is refused that was never loaded.
+
+        After some failed starts in a row requests are refused, until a start succeeds again.
+        """
+        failed_starts, pause_s = 0, 0.0
+        while True:
+            if await self._serve_one_worker():
+                failed_starts, pause_s = 0, 0.0
+            else:
+                failed_starts, pause_s = failed_starts + 1, min(_LONGEST_PAUSE_S, max(_RESTART_PAUSE_S, 2 * pause_s))
+            if self._refused_for_good or failed_starts >= _FAILED_STARTS:
+                self._give_up(
+                    self._refusal or WorkerCrashed("The model worker could not be started; the log says why.")
+                )
+            if self._refused_for_good:
+                return
+            await asyncio.sleep(pause_s)
 
     async def _serve_one_worker(self) -> bool:
         """Run one worker until it ends; True if it had loaded its model."""
-        process = await self._spawn()
-        watchdog = asyncio.create_task(self._watch(process), name="worker watchdog")
+        self._refusal = None
+        try:
+            process = await self._spawn()
+        except (OSError, RuntimeError) as error:  # no process, no pipe, or no thread that would wait for its end
+            log.error("the machine cannot start a model worker now: %s", error)
+            return False
+        watchdog, patience_s = asyncio.create_task(self._watch(process), name="worker watchdog"), _EXIT_PATIENCE_S
         try:
             await self._read(process)
+        except _UNREADABLE as error:
+            log.error("a line of the model worker cannot be read, so it is killed: %s: %s", type(error).__name__, error)
+            patience_s = 0.0
         finally:
             watchdog.cancel()
-        loaded = self._ready.is_set()
-        self._ready.clear()
-        await self._reap(patience_s=_EXIT_PATIENCE_S)
+        loaded, self._loaded = self._loaded, False
         if self._broken is None:
-            self._count_death(process.returncode)
+            self._settled.clear()
+        await self._reap(patience_s)
+        if not self._refused_for_good:
+            self._note_death(process.returncode, loaded)
         return loaded
+
+    @property
+    def _refused_for_good(self) -> bool:
+        """What keeps a model from loading that was loaded before, such as too little memory, may pass."""
+        return self._refusal is not None and self.facts is None
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         # libgomp reads the variable when it is loaded. A short spin keeps most of the speed of a quiet machine, and
@@ -280,7 +312,7 @@ class WorkerClient:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Kill a worker that gives no sign of life for too long."""
         while True:
-            allowed = self._limits.hang_timeout_s if self._ready.is_set() else self._limits.load_timeout_s
+            allowed = self._limits.hang_timeout_s if self._loaded else self._limits.load_timeout_s
             if self.silent_s > allowed:
                 log.error("the model worker gave no sign of life for %.0f s and is killed", self.silent_s)
                 _kill(process)
@@ -311,11 +343,14 @@ class WorkerClient:
         waiting = self._calls.get(line.get("id", ""))
         if op == "ready":
             self.facts = wire.WorkerFacts(**line["facts"])
-            self._ready.set()
+            if self._broken is not None:
+                log.warning("the model worker runs again")
+            self._loaded, self._broken = True, None
+            self._settled.set()
             for call in self._calls.values():
                 self._send(self._line_of(call))
         elif op == "refused":
-            self._give_up(_error_of(line))
+            self._refusal = _error_of(line)
         elif waiting is not None:
             self._take_for(waiting, line)
 
@@ -372,22 +407,24 @@ class WorkerClient:
 
     # -- when it dies -----------------------------------------------------------------------------------------------
 
-    def _count_death(self, returncode: int | None) -> None:
-        """Every request under way survives, but for one that has seen too many workers die."""
+    def _note_death(self, returncode: int | None, loaded: bool) -> None:
+        """Every request under way survives, but for one that has seen too many workers die that had it to write."""
         for call in list(self._calls.values()):
-            call.deaths += 1
+            call.deaths += loaded
             if call.deaths > self._limits.max_resumes:
                 self._end(call, WorkerCrashed("The model stopped several times over this request, so it was given up."))
+        how = f"signal {-returncode}" if returncode is not None and returncode < 0 else f"exit code {returncode}"
         log.warning(
             "the model worker ended (%s) and is started again; replies that go on from where they were: %d",
-            f"signal {-returncode}" if returncode is not None and returncode < 0 else f"exit code {returncode}",
+            how if self._refusal is None else f"{how}: {self._refusal}",
             len(self._calls),
         )
 
     def _give_up(self, error: QuotesmithError) -> None:
-        log.error("%s", error)
+        if self._broken is None:  # a start that fails later is told like any other end
+            log.error("%s", error)
         self._broken = error
-        self._ready.set()
+        self._settled.set()
         self._fail_all(error)
 
     def _fail_all(self, error: QuotesmithError) -> None:

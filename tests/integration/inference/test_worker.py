@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, Sampling, TextDelta
 from bot.chat.messages import Role, Turn
 from bot.chat.quotes import finished_quote, quote_grammar
-from bot.errors import BusyError, ModelInvalid, WorkerCrashed
+from bot.errors import BusyError, ModelInvalid, ModelTooLarge, WorkerCrashed
 from bot.inference.worker_client import WorkerClient
-from tests.integration.inference.conftest import StartWorker
+from tests.integration.inference.conftest import StandIn, StartWorker
 
 # The embedded model ends its texts after a sentence; a grammar keeps it from that.
 LONG = GenerationRequest(
@@ -308,3 +310,89 @@ async def test_a_killed_worker_costs_no_candidate(start_worker: StartWorker) -> 
     assert [one.finished.resumed for one in found] == [1, 1, 1]
     # Nobody had seen them, so they are begun anew and weighed from their first token.
     assert all(one.text and one.finished.nats and one.finished.drawn >= 60 for one in found)
+
+
+# -- how a worker begins and ends -------------------------------------------------------------------------------------
+
+PATIENCE_S = 60.0  # what would wait for ever without the promise that is tested fails then
+
+
+async def test_a_closed_worker_refuses_at_once(stand_in: StandIn, start_worker: StartWorker) -> None:
+    stand_in.starts("writes")
+    client = await start_worker()
+    await client.close()
+    assert not client.idle
+    for asked in (written(client, LONG), client.generate_candidates(LONG, 2), client.ready()):
+        with pytest.raises(WorkerCrashed, match="not loaded any more; ask again"):
+            await asyncio.wait_for(asked, PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind", "said"),
+    [("refuses", ModelTooLarge, "too little memory"), ("dies", WorkerCrashed, "could not be started")],
+)
+async def test_a_worker_that_was_loaded_before_is_tried_until_it_starts(
+    stand_in: StandIn, start_worker: StartWorker, start: str, kind: type[Exception], said: str
+) -> None:
+    stand_in.starts("writes", start)
+    client = await start_worker()
+    assert client.pid is not None
+    os.kill(client.pid, signal.SIGKILL)
+    for _ in range(2):  # one that waits for the next start, and one that comes when there was none
+        with pytest.raises(kind, match=said):
+            await asyncio.wait_for(written(client, LONG), PATIENCE_S)
+    stand_in.starts("writes")
+    async with asyncio.timeout(PATIENCE_S):
+        while client.broken is not None:
+            await asyncio.sleep(0)
+    assert (await written(client, LONG))[0] == "The sea is wide." and client.idle
+
+
+async def test_a_model_that_never_loaded_is_refused_once(
+    stand_in: StandIn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.starts("refuses", "writes")
+    client = await start_worker(wait=False)
+    for _ in range(2):
+        with pytest.raises(ModelTooLarge, match="too little memory"):
+            await asyncio.wait_for(client.ready(), PATIENCE_S)
+    assert [record.getMessage() for record in caplog.records] == ["There is too little memory for the model."]
+
+
+@pytest.mark.parametrize("failing", [2, 99])
+async def test_a_process_that_the_machine_cannot_start_is_a_failed_start(
+    stand_in: StandIn,
+    start_worker: StartWorker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failing: int,
+) -> None:
+    real, refusals = asyncio.create_subprocess_exec, iter(range(failing))
+
+    async def short_of_memory(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        if next(refusals, None) is not None:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return await real(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_memory)
+    stand_in.starts("writes")
+    client = await start_worker(wait=False)
+    if failing == 2:
+        await asyncio.wait_for(client.ready(), PATIENCE_S)
+        assert (await written(client, LONG))[0]
+    else:
+        with pytest.raises(WorkerCrashed, match="could not be started"):
+            await asyncio.wait_for(written(client, LONG), PATIENCE_S)
+    assert f"cannot start a model worker now: [Errno {errno.ENOMEM}]" in caplog.text
+    await client.close()
+
+
+@pytest.mark.parametrize("start", ["babbles", "knows no end", "of another version"])
+async def test_a_worker_that_cannot_be_understood_is_replaced(
+    stand_in: StandIn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture, start: str
+) -> None:
+    stand_in.starts(start, "writes")
+    client = await start_worker(wait=False)
+    text, _ = await asyncio.wait_for(written(client, LONG), PATIENCE_S)
+    assert text == "The sea is wide."
+    assert "a line of the model worker cannot be read, so it is killed" in caplog.text
