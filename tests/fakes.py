@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def fixed_words(finding: Finding) -> str:
 class FakeGenerator:
     """Plays one script for each request, in their order; keeps what it was asked and what was cancelled.
 
-    `at_once` is how many candidates it has time for.
+    `at_once` is how many candidates it has time for, `holders` how many count on it now.
     """
 
     def __init__(self, *scripts: Script, idle: bool = True, at_once: int = 1) -> None:
@@ -107,6 +108,16 @@ class FakeGenerator:
         self.requests: list[GenerationRequest] = []
         self.cancelled: list[GenerationRequest] = []
         self.under_way: list[GenerationRequest] = []
+        self.holders = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """See TextGenerator.held."""
+        self.holders += 1
+        try:
+            yield
+        finally:
+            self.holders -= 1
 
     @property
     def idle(self) -> bool:

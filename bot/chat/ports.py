@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -53,6 +54,10 @@ class TextGenerator(Protocol):
 
     def candidates_within(self, seconds: float, tokens: float) -> int:
         """How many texts of that length can be written at once in that time, beside what is under way; at least 1."""
+        ...
+
+    def held(self) -> AbstractContextManager[None]:
+        """Until the end of the block it is not taken out of service, also while nothing is asked of it."""
         ...
 
     @property

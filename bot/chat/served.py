@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from bot.chat.canary import Canary
@@ -22,9 +23,14 @@ class Served:
     quote_choice: ChoiceSize
     reply_choice: ChoiceSize
 
+    def held(self, holds: AsyncExitStack) -> Served:
+        """Itself, with a generator that is there to be asked until the holds are let go."""
+        holds.enter_context(self.generator.held())
+        return self
+
 
 class Serving:
-    """The models that answer now. What was begun with one ends with it, whatever is served meanwhile."""
+    """The models that answer now. What holds one ends with it, whatever is served meanwhile."""
 
     def __init__(self, usual: Served) -> None:
         self.usual = usual

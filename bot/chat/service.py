@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -157,10 +157,10 @@ class ChatService:
     def answer(self, job: AcceptedJob, *, seed: int | None = None) -> AsyncGenerator[ReplyEvent, None]:
         """Write the reply to what was accepted, now or by a process that is gone."""
         if job.kind is MessageKind.QUOTE:
-            return self._on_record(job.job_id, self._quoting(job, seed))
+            return self._on_record(job.job_id, partial(self._quoting, job, seed))
         if job.kind is MessageKind.COMPARE:
-            return self._on_record(job.job_id, self._comparing(job))
-        return self._on_record(job.job_id, self._chatting(job, seed))
+            return self._on_record(job.job_id, partial(self._comparing, job))
+        return self._on_record(job.job_id, partial(self._chatting, job, seed))
 
     def serve(self, model: Model, generator: TextGenerator, judge: Judge | None = None) -> None:
         """Write with another model from now on; what is being written ends with the one that it began with."""
@@ -269,17 +269,18 @@ class ChatService:
         """
         if not self._quote.pool_depth:
             return False
-        for served in self._serving.all:
-            if all(one.generator.idle for one in self._serving.all):
-                self._ahead = writing = asyncio.create_task(self._write_ahead(served), name="writing ahead")
-                try:
-                    await asyncio.wait([writing])
-                finally:
-                    writing.cancel()  # the bot stops
-                if writing.cancelled():
-                    return False
-                if writing.result():
-                    return True
+        async with AsyncExitStack() as holds:
+            for served in [one.held(holds) for one in self._serving.all]:
+                if all(one.generator.idle for one in self._serving.all):
+                    self._ahead = writing = asyncio.create_task(self._write_ahead(served), name="writing ahead")
+                    try:
+                        await asyncio.wait([writing])
+                    finally:
+                        writing.cancel()  # the bot stops
+                    if writing.cancelled():
+                        return False
+                    if writing.result():
+                        return True
         return False
 
     async def _people_first(self) -> None:
@@ -301,8 +302,10 @@ class ChatService:
                     return await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), model)
         return False
 
-    async def _quoting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[Progress, None]:
-        served, finding = self._serving.to(job.key), concern_in(job.text)
+    async def _quoting(
+        self, job: AcceptedJob, seed: int | None, holds: AsyncExitStack
+    ) -> AsyncGenerator[Progress, None]:
+        served, finding = self._serving.to(job.key).held(holds), concern_in(job.text)
         if finding is not None and finding.concern is not Concern.INSULT:  # a quote on "stupid" may be asked for
             async for event in self._say_fixed(served.model, finding):
                 yield event
@@ -328,8 +331,10 @@ class ChatService:
                     self._worn.add(event.text)
                 yield event
 
-    async def _chatting(self, job: AcceptedJob, seed: int | None) -> AsyncGenerator[Progress, None]:
-        served = self._serving.to(job.key)
+    async def _chatting(
+        self, job: AcceptedJob, seed: int | None, holds: AsyncExitStack
+    ) -> AsyncGenerator[Progress, None]:
+        served = self._serving.to(job.key).held(holds)
         if (finding := concern_in(job.text)) is not None:
             async for event in self._say_fixed(served.model, finding):
                 yield event
@@ -347,7 +352,7 @@ class ChatService:
             async for event in events:
                 yield event
 
-    async def _comparing(self, job: AcceptedJob) -> AsyncGenerator[Progress, None]:
+    async def _comparing(self, job: AcceptedJob, holds: AsyncExitStack) -> AsyncGenerator[Progress, None]:
         """Two replies to one request: of two models while one is being tried out, else of one."""
         about, usual = wanted_kind(job.text, self._quote.max_keyword_chars), self._serving.usual
         finding = concern_in(job.text)
@@ -355,7 +360,7 @@ class ChatService:
             async for event in self._say_fixed(usual.model, finding):
                 yield event
             return
-        arms = self._serving.all
+        arms = [served.held(holds) for served in self._serving.all]
         requests = [self._to_compare(served.model, job, about) for served in arms]
         left_s = self._deadline_s  # for all attempts together
         await self._people_first()
@@ -456,13 +461,16 @@ class ChatService:
         )
 
     async def _on_record(
-        self, job_id: int, writing: AsyncGenerator[Progress, None]
+        self, job_id: int, write: Callable[[AsyncExitStack], AsyncGenerator[Progress, None]]
     ) -> AsyncGenerator[ReplyEvent, None]:
-        """Pass the events on, and put the job's start and end on record, whatever the end is."""
+        """Pass the events on, and put the job's start and end on record, whatever the end is.
+
+        Whose text it is to be may be taken out of service between two attempts, so what writes holds it until then.
+        """
         written: Written | None = None
         try:
             await self._stores.jobs.start(job_id)
-            async with aclosing(writing) as events:
+            async with AsyncExitStack() as holds, aclosing(write(holds)) as events:
                 async for event in events:
                     if isinstance(event, Written):
                         written = event

@@ -15,7 +15,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -68,8 +68,9 @@ class WorkerClient:
         self._options = options
         self._limits = limits
         self._calls: dict[str, _Call] = {}
-        self._no_calls = asyncio.Event()
-        self._no_calls.set()
+        self._holders = 0
+        self._unused = asyncio.Event()  # no calls and no holders
+        self._unused.set()
         self._numbers = itertools.count(1)
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -115,9 +116,20 @@ class WorkerClient:
         assert self.facts is not None
         return self.facts
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """See TextGenerator.held."""
+        self._holders += 1
+        self._note_use()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            self._note_use()
+
     async def drained(self) -> None:
-        """Wait until nothing is waiting and nothing is being written."""
-        await self._no_calls.wait()
+        """Wait until nothing is waiting, nothing is being written, and nobody holds it to ask again."""
+        await self._unused.wait()
 
     async def close(self) -> None:
         """End the worker; requests under way end with WorkerCrashed, and so does whatever is asked of it later."""
@@ -189,7 +201,7 @@ class WorkerClient:
     def _enter(self, request: GenerationRequest, counts: bool = True) -> _Call:
         call = _Call(f"{next(self._numbers)}", request, time.monotonic(), counts=counts)
         self._calls[call.id] = call
-        self._no_calls.clear()
+        self._note_use()
         return call
 
     async def _events(self, call: _Call) -> AsyncGenerator[GenerationEvent, None]:
@@ -383,9 +395,14 @@ class WorkerClient:
     def _drop(self, call: _Call) -> bool:
         """Forget a call; False if it was forgotten before."""
         known = self._calls.pop(call.id, None) is not None
-        if not self._calls:
-            self._no_calls.set()
+        self._note_use()
         return known
+
+    def _note_use(self) -> None:
+        if self._calls or self._holders:
+            self._unused.clear()
+        else:
+            self._unused.set()
 
     def _finished(self, call: _Call, line: wire.Line) -> Finished:
         return Finished(

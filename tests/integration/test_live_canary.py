@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from bot.chat.canary import CanaryState
-from bot.chat.messages import ConversationKey, Platform, Preferred
+from bot.chat.messages import ConversationKey, MessageKind, Platform, Preferred
 from bot.chat.replies import Reply
 from bot.composition import Bot, open_bot, open_store
 from bot.errors import ModelError
 from bot.settings import DatabaseSettings, InferenceSettings, ModelSettings, QuoteSettings, Settings
+from bot.storage.conversations import SqlConversations
 from tests.model_folders import twin_of_the_embedded_model
 
 
@@ -142,3 +144,55 @@ async def test_a_model_chosen_elsewhere_answers_without_a_restart(served: Bot, s
     open_store(settings).use("twin")
     assert await served.operations.catch_up() == "twin"
     assert await model_for(served, "ada") == "twin"
+
+
+# -- while somebody is between two questions to the model -------------------------------------------------------------
+
+PATIENCE_S = 120.0  # what would wait for ever without the promise that is tested fails then
+
+
+class Lingering:
+    """A database that takes its time over the question what a person saw lately, until the test goes on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+        real = SqlConversations.recent_replies
+
+        async def recent_replies(
+            conversations: SqlConversations, key: ConversationKey, kind: MessageKind, limit: int
+        ) -> Sequence[str]:
+            self.asked.set()
+            await self.goes_on.wait()
+            return await real(conversations, key, kind, limit)
+
+        monkeypatch.setattr(SqlConversations, "recent_replies", recent_replies)
+
+
+async def test_a_change_of_the_model_costs_nobody_a_reply(served: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Lingering(monkeypatch)
+    async with asyncio.timeout(PATIENCE_S):
+        reply = asyncio.create_task(model_for(served, "ada"))
+        await database.asked.wait()
+        await served.operations.use_model("twin")
+        database.goes_on.set()
+        assert await reply == "starter"
+        while served.worker.broken is None:  # nobody needs it any more
+            await asyncio.sleep(0)
+        assert await model_for(served, "ada") == "twin"
+
+
+async def test_the_end_of_a_canary_costs_nobody_a_reply(
+    served: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = open_store(settings).try_out("twin", 0.5)
+    await served.operations.catch_up()
+    part = next(user for user in map(str, range(99)) if canary.takes_part(key_of(user)))
+    database = Lingering(monkeypatch)
+    async with asyncio.timeout(PATIENCE_S):
+        reply = asyncio.create_task(model_for(served, part))
+        await database.asked.wait()
+        open_store(settings).roll_back()
+        await served.operations.catch_up()
+        database.goes_on.set()
+        assert await reply == "twin"
+        assert await model_for(served, part) == "starter"

@@ -317,6 +317,17 @@ async def test_a_killed_worker_costs_no_candidate(start_worker: StartWorker) -> 
 PATIENCE_S = 60.0  # what would wait for ever without the promise that is tested fails then
 
 
+async def test_who_holds_a_worker_keeps_it_between_two_requests(stand_in: StandIn, start_worker: StartWorker) -> None:
+    stand_in.starts("writes")
+    client = await start_worker()
+    with client.held():
+        draining = asyncio.create_task(client.drained())
+        for _ in range(2):
+            await written(client, LONG)
+            assert not draining.done()
+    await asyncio.wait_for(draining, PATIENCE_S)
+
+
 async def test_a_closed_worker_refuses_at_once(stand_in: StandIn, start_worker: StartWorker) -> None:
     stand_in.starts("writes")
     client = await start_worker()

@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.canary import Canary
-from bot.chat.generation import Candidate, Finished, FinishReason, Queued, TextDelta
+from bot.chat.generation import (
+    Candidate,
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    Queued,
+    TextDelta,
+)
 from bot.chat.messages import ConversationKey, JobState, MessageKind, QuoteSource, Role, Turn, Vote, VoteSource
 from bot.chat.model import Model
 from bot.chat.ports import GenerationRecord, Judge, PooledQuote
@@ -426,6 +434,48 @@ async def test_who_takes_part_in_a_canary_is_answered_by_the_new_model_until_it_
     assert bench.service.model is MODEL
     bench.service.end_canary()
     assert (await reply_of(bench.service.quote(BOB, "sky"))).text == SEA
+
+
+class Unloaded(FakeGenerator):
+    """A model that another one takes the place of: it is gone as soon as nobody holds it."""
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        if not self.holders:
+            raise WorkerCrashed("It is not loaded any more.")
+        async with aclosing(super().generate(request)) as events:
+            async for event in events:
+                yield event
+
+
+@pytest.mark.parametrize(
+    ("asks", "scripts"),
+    [
+        ("accept_quote", [says("so so so")] * 3 + [says(SUN)]),
+        ("accept_chat", [says("")] * 3 + [says("The sun.")]),
+        ("accept_comparison", [says("so so so")] * 7 + [says(SUN)] * 2 + [says(MOON)] * 3),
+    ],
+)
+async def test_a_request_ends_with_the_model_that_it_began_with(asks: str, scripts: Sequence[Script]) -> None:
+    """Also between two calls, and where a choice gave nothing and one more is written."""
+    several = ChatSettings(candidates=2), QuoteSettings(candidates=2)
+    bench, old = Bench(chat=several[0], quote=several[1]), Unloaded(*scripts, at_once=2)
+    bench.service.serve(MODEL, old)
+    job = await getattr(bench.service, asks)(ANN, "sun")
+    bench.store.before["recent_replies"] = lambda: bench.service.serve(OTHER_MODEL, FakeGenerator())
+    assert (await reply_of(bench.service.answer(job))).model == MODEL.name
+    assert old.holders == 0 and len(old.requests) > 3
+
+
+@pytest.mark.parametrize("step", [Stall(), WorkerCrashed("The model is gone.")])
+async def test_nobody_holds_a_model_whose_text_was_given_up(step: Stall | WorkerCrashed) -> None:
+    bench = Bench([TextDelta("The sea"), step])
+    async with aclosing(bench.service.quote(ANN, "sea")) as events:
+        assert await anext(events) == TextDelta("The sea")
+        assert bench.generator.holders == 1
+        if isinstance(step, WorkerCrashed):
+            with pytest.raises(WorkerCrashed):
+                await anext(events)
+    assert bench.generator.holders == 0
 
 
 async def test_a_promoted_model_answers_everybody() -> None:
