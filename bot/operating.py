@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.chat.canary import Canary, CanaryReport, CanaryState, weigh
@@ -17,7 +19,7 @@ from bot.chat.model import Model
 from bot.chat.ports import Judge
 from bot.chat.preference_evidence import Verdict
 from bot.chat.service import ChatService
-from bot.errors import ModelError, QuotesmithError
+from bot.errors import GenerationError, ModelError, QuotesmithError
 from bot.inference.worker_client import WorkerClient
 from bot.models.store import ModelStore
 
@@ -27,7 +29,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 1.0  # between two looks at what was decided elsewhere, and at the votes of a canary
+_RETRY_S, _LONGEST_RETRY_S = 10.0, 600.0  # until a choice that could not be loaded is tried again; doubled each time
+_NOT_LOADED = (ModelError, GenerationError)  # the model is refused, or its worker cannot be started
 ChangeTold = Callable[[str], Awaitable[None]]  # takes the name of the model that answers from now on
+
+
+@dataclass(frozen=True, slots=True)
+class _InVain:
+    """What the store says and could not be done, and when that is tried again; seconds."""
+
+    decided: tuple[Canary | None, str]
+    error: QuotesmithError
+    pause_s: float
+    again_at: float
 
 
 class LiveOperations:
@@ -52,6 +66,7 @@ class LiveOperations:
         self._canary: Canary | None = None  # the one that this process serves
         self._canary_worker: WorkerClient | None = None
         self._weighed = (0, 0)  # the newest vote and preference that were
+        self._in_vain: _InVain | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def statistics(self) -> Mapping[str, int | str]:
@@ -105,12 +120,14 @@ class LiveOperations:
     async def use_model(self, name: str) -> None:
         """Load a model beside the one that answers, then let it answer, now and after a restart.
 
-        What the old one is writing it writes to the end; a running canary ends. Raises ModelError, and nothing has
-        changed then.
+        What the old one is writing it writes to the end; a running canary ends. The model that answers is loaded anew
+        only where its worker could not be started lately. Raises ModelError, and WorkerCrashed where the new worker
+        cannot be started, and nothing has changed then.
         """
         async with self._changing:
             await self._answer_with(self._store.get(name))
             self._store.use(name)
+            self._in_vain = None
 
     async def follow(self, tell: ChangeTold) -> None:
         """Do what the store says, again and again: another process may have chosen a model, or begun a canary."""
@@ -129,18 +146,23 @@ class LiveOperations:
     async def catch_up(self) -> str:
         """Do what the store says now; returns the name of the model that answers from now on, "" for the same.
 
-        Promotes the model of a canary, or takes it back, when the votes show enough. Raises QuotesmithError.
+        Promotes the model of a canary, or takes it back, when the votes show enough. Raises QuotesmithError: for a
+        model that could not be loaded the same again, and does not try anew until a pause is over or the store says
+        something else.
         """
         async with self._changing:
             before = self.model_in_use()
-            canary, active = await asyncio.to_thread(self._store.decided)  # a slow disk holds nobody up
-            if canary is not None and canary.running:
-                await self._begin(canary)
-                await self._judge_canary(canary)
-            else:
-                self._end_canary()
-                if active != before:
-                    await self._answer_with(self._store.active())
+            decided = await asyncio.to_thread(self._store.decided)  # a slow disk holds nobody up
+            tried = self._in_vain if self._in_vain is not None and self._in_vain.decided == decided else None
+            if tried is not None and time.monotonic() < tried.again_at:
+                raise tried.error.with_traceback(None)
+            try:
+                await self._do(*decided)
+            except _NOT_LOADED as error:
+                pause_s = _RETRY_S if tried is None else min(_LONGEST_RETRY_S, 2 * tried.pause_s)
+                self._in_vain = _InVain(decided, error, pause_s, time.monotonic() + pause_s)
+                raise
+            self._in_vain = None
             now = self.model_in_use()
             return now if now != before else ""
 
@@ -163,8 +185,18 @@ class LiveOperations:
             await self._canary_worker.close()
         await self._worker.close()
 
+    async def _do(self, canary: Canary | None, active: str) -> None:
+        if canary is not None and canary.running:
+            await self._begin(canary)
+            await self._judge_canary(canary)
+            return
+        self._end_canary()
+        if active != self.model_in_use():
+            await self._answer_with(self._store.active())
+
     async def _answer_with(self, model: Model) -> None:
-        if model.sha256 != self._service.model.sha256 or model.name != self._service.model.name:
+        now = self._service.model
+        if (model.sha256, model.name) != (now.sha256, now.name) or self._worker.broken is not None:
             judge = self._open_judge(model)
             old, self._worker = self._worker, await self._loaded(model)
             self._service.serve(model, self._worker, judge)
@@ -185,13 +217,13 @@ class LiveOperations:
         if self._canary == canary:
             return
         self._end_canary()
+        if self._store.active_name() != self.model_in_use():
+            await self._answer_with(self._store.active())
         try:
             model = self._store.get(canary.name)
-            if self._store.active_name() != self.model_in_use():
-                await self._answer_with(self._store.active())
             judge = self._open_judge(model)
             self._canary_worker = await self._loaded(model)
-        except ModelError as error:
+        except _NOT_LOADED as error:
             self._store.end_canary(canary, CanaryState.FAILED, str(error))
             raise
         self._service.try_out(canary, model, self._canary_worker, judge)

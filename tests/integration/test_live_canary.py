@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from bot import operating
 from bot.chat.canary import CanaryState
 from bot.chat.messages import ConversationKey, MessageKind, Platform, Preferred
 from bot.chat.replies import Reply
 from bot.composition import Bot, open_bot, open_store
-from bot.errors import ModelError
+from bot.errors import ModelError, WorkerCrashed
+from bot.inference import worker_client
+from bot.models.store import ModelStore
 from bot.settings import DatabaseSettings, InferenceSettings, ModelSettings, QuoteSettings, Settings
 from bot.storage.conversations import SqlConversations
 from tests.model_folders import twin_of_the_embedded_model
@@ -196,3 +203,99 @@ async def test_the_end_of_a_canary_costs_nobody_a_reply(
         database.goes_on.set()
         assert await reply == "twin"
         assert await model_for(served, part) == "starter"
+
+
+# -- workers that die at every start ----------------------------------------------------------------------------------
+
+DIES = shutil.which("false") or "false"
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_client, "_RESTART_PAUSE_S", 0.01)
+
+
+def deaths(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("the model worker ended" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_canary_whose_worker_dies_at_every_start_has_failed(
+    served: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_store(settings).try_out("twin", 0.5)
+    monkeypatch.setattr(sys, "executable", DIES)
+    with pytest.raises(WorkerCrashed):
+        await served.operations.catch_up()
+    ended = open_store(settings).canary()
+    assert ended is not None and ended.state is CanaryState.FAILED and "could not be started" in ended.why
+    tried = deaths(caplog)
+    for _ in range(3):
+        assert await served.operations.catch_up() == ""
+    assert deaths(caplog) == tried
+    assert await model_for(served, "ada") == "starter"
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_choice_that_cannot_be_loaded_is_tried_again_when_something_else_was_chosen_meanwhile(
+    served: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_store(settings).use("twin")
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", DIES)
+        for _ in range(3):
+            with pytest.raises(WorkerCrashed):
+                await served.operations.catch_up()
+        assert deaths(caplog) == 3  # the starts of one try
+        assert await model_for(served, "ada") == "starter"
+    with pytest.raises(WorkerCrashed):
+        await served.operations.catch_up()
+    open_store(settings).use("starter")
+    assert await served.operations.catch_up() == ""
+    open_store(settings).use("twin")
+    assert await served.operations.catch_up() == "twin"
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_choice_that_cannot_be_loaded_is_tried_again_after_a_pause_and_told_once(
+    served: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(operating, "LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(operating, "_RETRY_S", 0.0)
+    told, looks, real = asyncio.Event(), 0, ModelStore.decided
+
+    def decided(store: ModelStore) -> object:
+        nonlocal looks
+        looks += 1
+        if looks == 4:
+            monkeypatch.setattr(sys, "executable", python)
+        return real(store)
+
+    async def tell(model: str) -> None:
+        assert model == "twin"
+        told.set()
+
+    python = sys.executable
+    monkeypatch.setattr(ModelStore, "decided", decided)
+    monkeypatch.setattr(sys, "executable", DIES)
+    open_store(settings).use("twin")
+    following = asyncio.create_task(served.operations.follow(tell))
+    await asyncio.wait_for(told.wait(), PATIENCE_S)
+    following.cancel()
+    assert sum("cannot be done" in record.getMessage() for record in caplog.records) == 1
+    assert await model_for(served, "ada") == "twin"
+
+
+async def test_choosing_the_model_that_answers_starts_it_anew_where_its_worker_could_not_be_started(
+    served: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served.worker.pid is not None
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", DIES)
+        os.kill(served.worker.pid, signal.SIGKILL)
+        with pytest.raises(WorkerCrashed, match="could not be started"):
+            await model_for(served, "ada")
+        with pytest.raises(WorkerCrashed, match="could not be started"):
+            await served.operations.use_model("starter")
+    await served.operations.use_model("starter")
+    assert await model_for(served, "ada") == "starter"
