@@ -2,6 +2,7 @@
 
 PipelineError
 |-- InputInvalid          a folder, file, name or number that was given cannot be used
+|   `-- TooFewRows        what was curated leaves too few rows to learn from; more votes may leave enough
 |-- ConverterUnavailable  llama.cpp's converter is not cached and cannot be downloaded or unpacked
 |-- ExportFailed          the converter refused the model, or wrote something that must not be served
 |-- QuantizationFailed    llama.cpp could not write the quantized file
@@ -24,6 +25,10 @@ class PipelineError(Exception):
 
 class InputInvalid(PipelineError):
     """Something that was given cannot be used; the text names it and says what is allowed."""
+
+
+class TooFewRows(InputInvalid):
+    """Too few rows are left to learn from; the text says of what, and how many are wanted."""
 
 
 class ConverterUnavailable(PipelineError):

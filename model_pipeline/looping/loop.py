@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model_pipeline.data.curated_manifest import SETS
-from model_pipeline.errors import InputInvalid
+from model_pipeline.errors import InputInvalid, TooFewRows
 from model_pipeline.locking import only_process_in
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.page import PAGE_FILE, write_page
@@ -203,10 +203,13 @@ def _curate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
 def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
     run = create_run(turn.folder / "run", _recipe_of(turn, wanted.recipe))
     with run.locked():
-        for stage in _left(run):
-            report.say(f"{stage}:")
-            name = stage.replace("-", "_")
-            getattr(import_module(f"model_pipeline.stages.{name}"), name)(run, report)
+        try:
+            for stage in _left(run):
+                report.say(f"{stage}:")
+                name = stage.replace("-", "_")
+                getattr(import_module(f"model_pipeline.stages.{name}"), name)(run, report)
+        except TooFewRows as few:  # not all that was curated is drawn, is of the sources wanted and fits
+            raise _Ended(Ending.TOO_FEW, str(few)) from few
     figures = run.figures(Stage.PREFER)
     learned = [f"{method.upper()} on {each['train_rows']:,} rows" for method, each in figures["methods"].items()]
     return f"The model learned by {' and '.join(learned)}.", figures

@@ -19,7 +19,7 @@ from model_pipeline.cli import app
 from model_pipeline.errors import InputInvalid
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.loop import Wanted, run_loop
-from model_pipeline.looping.record import Done, Ending, Step, open_turn
+from model_pipeline.looping.record import Done, Ending, Step, next_folder, open_turn
 from model_pipeline.recipe import Recipe, read_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import create_run, sha256
@@ -138,6 +138,15 @@ def test_too_few_judges_are_told_before_anything_is_trained(bot: Path, tmp_path:
     assert run_loop(wanted(bot, tmp_path / "turn", *settings), Report()) is Ending.TOO_FEW
     assert "Too few people to judge a new model: " in open_turn(tmp_path / "turn").said
     assert not (tmp_path / "turn" / "run").exists()
+
+
+def test_where_too_few_votes_are_of_use_the_turn_ends_and_the_next_one_exports_anew(bot: Path, tmp_path: Path) -> None:
+    votes(bot, people=30, each=4)
+    out = tmp_path / "loops" / "first"
+    assert run_loop(wanted(bot, out, *SMALL, 'prefer.sources=["correction"]'), Report()) is Ending.TOO_FEW
+    assert "kto has 0 training rows, and prefer.least_rows asks for 4" in open_turn(out).said
+    assert open_turn(out).said in (out / "report.html").read_text()
+    assert next_folder(tmp_path / "loops") != out
 
 
 def test_a_model_that_passed_is_tried_out_and_never_twice(bot: Path, tmp_path: Path) -> None:
