@@ -31,7 +31,7 @@ from model_pipeline.data.prepared import read_rows, write_rows
 from model_pipeline.data.rows import Row, source_of
 from model_pipeline.data.tokens import encode
 from model_pipeline.data.weights import weighted
-from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
+from model_pipeline.errors import InputInvalid, Interrupted, TooFewRows, TrainingFailed
 from model_pipeline.learned_texts import LEARNED_FILE
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Method, Prefer, Preference
@@ -42,7 +42,7 @@ from model_pipeline.training.base_model import load_base, parameter_counts
 from model_pipeline.training.calibration import Calibration, calibrate, scaling_weights
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
-from model_pipeline.training.failures import kept, told_in_a_sentence
+from model_pipeline.training.failures import MORE_MEMORY, kept, told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware, peak_memory_bytes
 from model_pipeline.training.held_out_preference import held_out_preference
 from model_pipeline.training.interpolation import interpolate, loss_after_training
@@ -54,6 +54,7 @@ from model_pipeline.training.tokenizer import load_tokenizer
 
 FIGURES_FILE = "figures.json"  # of a method, written last: its presence means that the method is done
 CURATED_FILE = "curated.sha256"
+LESS_MEMORY = "set a smaller prefer.batch_size (and a larger prefer.accumulate) or prefer.max_tokens."
 LAST_FIGURES = (  # of the last method, told of the stage
     "trained_parameters",
     "total_parameters",
@@ -91,23 +92,25 @@ def prefer(run: Run, report: Report) -> None:
     lessons = _lessons(started, curated, report)  # refused where there are too few rows, and more may be curated then
     (folder / CURATED_FILE).write_text(f"{curated.sha256}\n", encoding="utf-8")
     if settings.calibrate:
-        _check_calibrates(started)
+        with told_in_a_sentence(None, MORE_MEMORY):
+            _check_calibrates(started)
     trained = _fine_tuned_adapter(run)
     learned = {}
     for number, lesson in enumerate(lessons, start=1):
         place = folder / f"{number}-{lesson.method}"
         place.mkdir(exist_ok=True)
         if not (place / FIGURES_FILE).is_file():
-            with told_in_a_sentence(place / "checkpoints", "prefer"):
+            with told_in_a_sentence(place / "checkpoints", LESS_MEMORY):
                 _learn(started, lesson, place, trained, report)
         learned[str(lesson.method)] = json.loads((place / FIGURES_FILE).read_text(encoding="utf-8"))
         trained = place / _kind(settings)
     if not is_main_process():
         return
-    write_rows(folder / LEARNED_FILE, (each.rows[0] for lesson in lessons for each in lesson.train if each.liked))
     assert trained is not None  # there was a lesson
-    _keep(trained, folder / _kind(settings))
-    calibration = _calibrated(started, report) if settings.calibrate else None
+    with told_in_a_sentence(None, "set a smaller prefer.batch_size."):  # the methods are done, and stay so
+        write_rows(folder / LEARNED_FILE, (each.rows[0] for lesson in lessons for each in lesson.train if each.liked))
+        _keep(trained, folder / _kind(settings))
+        calibration = _calibrated(started, report) if settings.calibrate else None
     last = learned[lessons[-1].method]
     figures = {
         **{key: last[key] for key in LAST_FIGURES if key in last},
@@ -140,7 +143,7 @@ def _check_same(folder: Path, curated: Curated | Marked) -> None:
 
 
 def _lessons(started: _Started, curated: Curated | Marked, report: Report) -> list[Lesson]:
-    """The methods that have enough rows. Raises `InputInvalid` where none has."""
+    """The methods that have enough rows. Raises `TooFewRows` where none has."""
     lessons, missing = [], []
     for method in started.settings.methods:
         train = _judged(started, curated, method, "train")
@@ -148,12 +151,14 @@ def _lessons(started: _Started, curated: Curated | Marked, report: Report) -> li
             missing.append(f"{method} has {reason}")
             continue
         validation = _judged(started, curated, method, "validation")
-        mixed, batch_size = _mixed(started, method, train), started.settings.batch_size
+        if method is Preference.SFT:  # its loss says when to stop, so it is of all that is learned
+            validation = _mixed(started, method, validation, "validation")
+        mixed, batch_size = _mixed(started, method, train, "train"), started.settings.batch_size
         if method is Preference.KTO:
             mixed, validation = _without_lone_row(mixed, batch_size), _without_lone_row(validation, batch_size)
         lessons.append(Lesson(method, mixed, validation))
     if not lessons:
-        raise InputInvalid(f"{curated.place} has too few rows to learn from: {'; '.join(missing)}.")
+        raise TooFewRows(f"{curated.place} has too few rows to learn from: {'; '.join(missing)}.")
     for reason in missing:
         report.say(f"Left out: {reason}.")
     return lessons
@@ -173,12 +178,12 @@ def _too_few(method: Preference, judged: Sequence[Judged], least: int) -> str:
     return ""
 
 
-def _mixed(started: _Started, method: Preference, judged: list[Judged]) -> list[Judged]:
-    """With written rows among them, except where rows are pairs."""
+def _mixed(started: _Started, method: Preference, judged: list[Judged], split: str) -> list[Judged]:
+    """With written rows of the split among them, except where rows are pairs."""
     settings = started.settings
     if method is Preference.DPO or not settings.rehearsal:
         return judged
-    written = weighted(read_rows(started.run.of(Stage.PREPARE) / "train.jsonl"), started.run.recipe.data)
+    written = weighted(read_rows(started.run.of(Stage.PREPARE) / f"{split}.jsonl"), started.run.recipe.data)
     return rehearsed(judged, written, settings.rehearsal, settings.seed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from model_pipeline.errors import InputInvalid, Interrupted, TrainingFailed
 from model_pipeline.learned_texts import learned_texts
 from model_pipeline.recipe import read_recipe
 from model_pipeline.runs import Run, Stage, preferred_from
+from model_pipeline.stages import prefer as stage
 from model_pipeline.stages.fine_tune import fine_tune
 from model_pipeline.stages.merge import merge
 from model_pipeline.stages.prefer import prefer
@@ -324,6 +326,13 @@ def test_written_rows_are_rehearsed_as_liked_ones(base: Path, rows: Path, tmp_pa
     assert (figures(run, "kto")["train_rows"], figures(run, "kto")["liked_rows"]) == (20, 12)
 
 
+def test_when_sft_ends_is_decided_by_rehearsed_rows_too(base: Path, rows: Path, tmp_path: Path) -> None:
+    alone = figures(finished(tmp_path / "alone", base, rows, "sft", max_steps=1), "sft")["validation_rows"]
+    with_written = finished(tmp_path / "with", base, rows, "sft", rehearsal=1.0, max_steps=1)
+    held_out = len(read_rows(with_written.of(Stage.PREPARE) / "validation.jsonl"))
+    assert figures(with_written, "sft")["validation_rows"] == alone + min(alone, held_out) > alone
+
+
 @pytest.mark.parametrize(("weight", "learned"), [(0.0, 16), (1.0, 20)])
 def test_what_has_no_weight_is_not_rehearsed(
     weight: float, learned: int, base: Path, rows: Path, tmp_path: Path
@@ -405,6 +414,32 @@ def test_calibration_scales_one_weight_of_what_was_learned_and_makes_written_row
     learned, kept = weights(run, "1-sft/model"), weights(run, "model")
     (scaled,) = (name for name in kept if not torch.equal(kept[name], learned[name]))
     assert torch.allclose(kept[scaled] * told["calibration_temperature"], learned[scaled], rtol=1e-5)
+
+
+def test_what_the_machine_lacks_after_the_methods_is_told_and_they_are_not_learned_again(
+    base: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(tmp_path, base, rows, "sft", how="full", calibrate=True, max_steps=1)
+
+    def full(file: str, *given: Any, **options: Any) -> str:
+        raise shutil.Error([(file, "model", "[Errno 28] No space left on device")])
+
+    def broken(*given: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for owner, name, lack, sentence in (
+        (stage, "scaling_weights", broken, "The memory was not enough: end other programs, or do it on a machine with"),
+        (shutil, "copytree", full, "The disk is full: make room, and run it again."),
+        (stage, "calibrate", broken, "The memory was not enough: set a smaller prefer.batch_size."),
+    ):
+        with monkeypatch.context() as lacking:
+            lacking.setattr(owner, name, lack)
+            with pytest.raises(TrainingFailed) as failed:
+                prefer(run, Quiet())
+        assert str(failed.value).startswith(sentence) and not run.is_finished(Stage.PREFER)
+    report = Quiet()
+    prefer(run, report)
+    assert run.is_finished(Stage.PREFER) and "sft: 8 rows" not in report.heard.getvalue()
 
 
 def test_without_a_written_row_nothing_is_begun_that_could_not_be_calibrated(
