@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 _BAD_TOKEN = 4004  # the gateway's close code
 _LONGEST_INTERNAL_WAIT_S = 30.0  # for a rate limit, by the library itself; what takes longer is told to the lanes
 _KNOWN_FOR = timedelta(days=30)  # where nobody has talked to the bot for longer, nothing is looked for after a pause
-_MOST_MISSED = 100  # messages looked through in each place
+_MOST_MISSED = 10_000  # messages of everybody that are looked through in each place, the newest first
 _OUTAGE_S = 10.0  # a connection that is back within this time was never worth a line
 _MOST_TYPED = 2_000  # characters in a form
 
@@ -151,21 +151,32 @@ class DiscordBot:
         channel_id = int(place.thread_id or place.chat_id)
         channel = client.get_channel(channel_id) or await client.fetch_channel(channel_id)
         if isinstance(channel, discord.abc.Messageable):
-            found = [m async for m in channel.history(after=since, limit=_MOST_MISSED, oldest_first=True)]
+            found = await self._said_since(channel, channel_id, since)
             # What was taken would be passed over later too, but would count against its person's limits until then.
             taken = await self._desk.records.taken_events(self.platform, [message_event(m.id) for m in found])
             for message in found:
                 if message_event(message.id) not in taken:
                     await self.message(message)
 
+    async def _said_since(
+        self, channel: discord.abc.Messageable, channel_id: int, since: datetime
+    ) -> list[discord.Message]:
+        """What was said to the bot there since then, in order of time; among very many messages, the newest of it."""
+        looked_at = 0
+        found: list[discord.Message] = []
+        async for message in channel.history(after=since, limit=_MOST_MISSED, oldest_first=False):
+            looked_at += 1
+            if self._read_message(message) is not None:
+                found.append(message)
+        if looked_at == _MOST_MISSED:
+            log.warning("what was missed in channel %d is looked for in its newest %d messages", channel_id, looked_at)
+        return found[::-1]
+
     # -- messages and reactions -------------------------------------------------------------------------------------
 
     async def message(self, message: discord.Message) -> None:
         """Somebody said something."""
-        me = self._outlet.client.user if self._outlet.client is not None else None
-        if me is None:
-            return
-        incoming = read_message(message, me.id, self._language_of(message.author.id))
+        incoming = self._read_message(message)
         if incoming is None:
             return
         try:
@@ -284,6 +295,10 @@ class DiscordBot:
         except QuotesmithError as error:
             text = user_text(error, incoming.address.texts)
         await _whisper(interaction, text)
+
+    def _read_message(self, message: discord.Message) -> Incoming | None:
+        me = self._outlet.client.user if self._outlet.client is not None else None
+        return read_message(message, me.id, self._language_of(message.author.id)) if me is not None else None
 
     def _read(self, interaction: discord.Interaction, *, private: bool) -> Incoming:
         language = self._desk.language(interaction.locale.value)

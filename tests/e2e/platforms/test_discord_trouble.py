@@ -462,6 +462,46 @@ async def test_what_was_said_while_the_bot_was_away_is_answered_once(tmp_path: P
         assert counts == [3, 2, 3, 0]
 
 
+async def test_what_was_missed_in_a_busy_channel_is_answered_in_its_order(tmp_path: Path) -> None:
+    async with own(tmp_path) as scene:
+        server, ada, bea, channel = scene.server, scene.person(), scene.person(), scene.channel()
+        await scene.mention(ada, channel, "hello")
+        assert await scene.bot.stop() == 143
+        now = datetime.now(UTC)
+
+        def said_before(person: Person, text: str, minutes: float) -> Json:
+            return server.say(person, channel, text, at=now - timedelta(minutes=minutes), deliver=False)
+
+        for number in range(250):
+            said_before(bea, "not for the bot", 50 - number / 6)
+        first = said_before(ada, f"{scene.me} at the beginning", 55)
+        second = said_before(ada, f"{scene.me} among all the talk", 30)
+        last = server.say(ada, channel, f"{scene.me} a moment ago", deliver=False)
+        await scene.restarted()
+        for asked in (last, second, first):
+            assert complete(await scene.reply(channel, asked))
+        texts = [text for _, text, _ in scene.asked(ada)]
+        assert texts == ["hello", "at the beginning", "among all the talk", "a moment ago"]
+
+
+async def test_where_more_was_said_than_is_looked_through_the_newest_is_answered(tmp_path: Path) -> None:
+    async with own(tmp_path) as scene:
+        server, ada, channel = scene.server, scene.person(), scene.channel()
+        await scene.mention(ada, channel, "hello")
+        assert await scene.bot.stop() == 143
+        now = datetime.now(UTC)
+        server.say(ada, channel, f"{scene.me} long ago", at=now - timedelta(minutes=50), deliver=False)
+        talk = server.say(ada, channel, "not for the bot", at=now - timedelta(minutes=40), deliver=False)
+        channel.messages[-1:-1] = [{**talk, "id": str(int(talk["id"]) + number)} for number in range(1, 10_001)]
+        channel.messages.sort(key=lambda each: int(each["id"]))
+        server.say(ada, channel, f"{scene.me} a moment ago", deliver=False)
+        await scene.restarted()
+        await scene.bot.says("looked for in its newest 10000 messages")
+        await scene.becomes(lambda: len(scene.asked(ada)) > 1)
+        await scene.settled()
+        assert [text for _, text, _ in scene.asked(ada)] == ["hello", "a moment ago"]
+
+
 async def test_a_connection_that_breaks_while_the_bot_looks_for_what_it_missed_costs_nobody_an_answer(
     tmp_path: Path,
 ) -> None:
