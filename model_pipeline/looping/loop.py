@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from model_pipeline.data.curated_manifest import SETS
+from model_pipeline.data.curated_manifest import SETS, read_manifest
 from model_pipeline.errors import InputInvalid, TooFewRows
 from model_pipeline.locking import only_process_in
 from model_pipeline.looping.bot_commands import BotCommands
@@ -200,7 +200,19 @@ def _curate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
     return said, {"train": rows, "held_out": held_out, "dropped": dropped}
 
 
+def _check_nobody_forgotten(turn: Turn, bot: BotCommands) -> None:
+    """End a turn that holds words of somebody who was forgotten since its export: it may have lain for days."""
+    export = read_manifest(turn.folder / "curated")["export"]
+    if any(stale["name"] == export for stale in bot.run("data", "lineage")):
+        raise _Ended(
+            Ending.FORGOTTEN,
+            "Somebody whose words this turn exported was forgotten since, so nothing goes on from them; the next turn "
+            f"exports anew. `quotesmith data lineage --runs {turn.folder}` names what still holds them.",
+        )
+
+
 def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    _check_nobody_forgotten(turn, bot)
     run = create_run(turn.folder / "run", _recipe_of(turn, wanted.recipe))
     with run.locked():
         try:
@@ -235,6 +247,7 @@ def _gate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said
 
 
 def _add(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
+    _check_nobody_forgotten(turn, bot)
     name = f"{wanted.recipe.name}-{datetime.fromisoformat(turn.began):%Y%m%d-%H%M}"
     added = bot.run("model", "add", str((turn.folder / "run" / "model").resolve()), "--name", name)
     turn.name = added["name"]
@@ -245,6 +258,7 @@ def _canary(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
     status = bot.run("model", "status")
     begun = status["canary"] or {}
     if begun.get("name") != turn.name:
+        _check_nobody_forgotten(turn, bot)
         options = ("--share", wanted.share, "--least-people", str(wanted.least_people))
         begun = bot.run("model", "canary", turn.name, *options)
     said = f"{turn.name} answers {begun['share']:.0%} of the people beside {begun['against']}; their votes decide."

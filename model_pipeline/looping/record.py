@@ -34,6 +34,7 @@ class Ending(StrEnum):
     CANARY = "canary"  # people try the new model out
     REFUSED = "refused"  # the gate does not let it through
     TOO_FEW = "too few"  # too few people have said too little
+    FORGOTTEN = "forgotten"  # somebody whose words were exported was forgotten since
     BUSY = "busy"  # another model is being tried out
 
 

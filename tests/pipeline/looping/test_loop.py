@@ -25,6 +25,7 @@ from model_pipeline.report import Report
 from model_pipeline.runs import create_run, sha256
 from tests.integration.storage.conftest import key_of, stores_over, url_of
 from tests.model_folders import twin_of_the_embedded_model
+from tests.pipeline.curated_folder import write_curated
 from tests.unit.pipeline.looping.turns import turn
 
 SMALL = [
@@ -90,8 +91,22 @@ def votes(bot: Path, people: int, each: int = 2) -> None:
     asyncio.run(write())
 
 
+def forget(bot: Path, key: ConversationKey) -> None:
+    BotCommands(bot).run("data", "forget", str(key.platform), key.user_id)
+
+
+def exported(bot: Path, out: Path) -> None:
+    """A turn with the export of a few votes, on its way to training."""
+    votes(bot, people=2)
+    turn(out, Step.CURATE)
+    export = BotCommands(bot).run("data", "export", "--out", str(out / "export"))
+    write_curated(out, export=export["name"])
+
+
 def ready_for_the_bot(out: Path, served: Path) -> None:
     """A turn that the gate let through: a model that differs from what is served."""
+    if not (out / "curated").is_dir():
+        write_curated(out)
     made = turn(out, Step.GATE)
     made.against_folder = str(served)
     made.save()
@@ -169,6 +184,44 @@ def test_a_turn_that_was_cut_off_before_its_record_goes_on(bot: Path, tmp_path: 
     cut = open_turn(out)
     cut.steps, cut.ending, cut.said = [each for each in cut.steps if each.step is not Step.CANARY], Ending.OPEN, ""
     cut.save()
+    assert run_loop(wanted(bot, out), Report()) is Ending.CANARY
+
+
+def test_nothing_is_trained_on_who_was_forgotten_after_the_export(bot: Path, tmp_path: Path) -> None:
+    out = tmp_path / "loops" / "first"
+    exported(bot, out)
+    forget(bot, reader(0))
+    done = CliRunner().invoke(app, ["loop", "--bot", str(bot), "--out", str(out)])
+    assert done.exit_code == 4, done.output
+    assert open_turn(out).said == (
+        "Somebody whose words this turn exported was forgotten since, so nothing goes on from them; the next turn "
+        f"exports anew. `quotesmith data lineage --runs {out}` names what still holds them."
+    )
+    assert not (out / "run").exists()
+    assert next_folder(tmp_path / "loops") != out
+
+
+@pytest.mark.parametrize("last", [Step.GATE, Step.ADD])
+def test_no_model_of_somebody_who_was_forgotten_meanwhile_is_tried_out(last: Step, bot: Path, tmp_path: Path) -> None:
+    out = tmp_path / "turn"
+    exported(bot, out)
+    ready_for_the_bot(out, tmp_path)
+    if last is Step.ADD:  # cut off before it was tried out
+        turn(out, Step.ADD)
+    forget(bot, reader(1))
+    assert run_loop(wanted(bot, out), Report()) is Ending.FORGOTTEN
+    assert [each["name"] for each in BotCommands(bot).run("model", "list")["models"]] == ["starter"]
+    assert BotCommands(bot).run("model", "status")["canary"] is None
+    assert "was forgotten since" in (out / "report.html").read_text()
+
+
+def test_whoever_is_forgotten_of_another_turn_ends_no_turn(bot: Path, tmp_path: Path) -> None:
+    votes(bot, people=1)
+    BotCommands(bot).run("data", "export", "--out", str(tmp_path / "earlier"))
+    forget(bot, reader(0))
+    out = tmp_path / "turn"
+    exported(bot, out)
+    ready_for_the_bot(out, tmp_path)
     assert run_loop(wanted(bot, out), Report()) is Ending.CANARY
 
 
@@ -266,8 +319,7 @@ def test_after_forgetting_lineage_names_the_run_and_the_model(small_turn: tuple[
     bot, out, _ = small_turn
     commands = BotCommands(bot)
     commands.run("model", "add", str(out / "run" / "model"), "--name", "learned")
-    forgotten = reader(0)
-    commands.run("data", "forget", str(forgotten.platform), forgotten.user_id)
+    forget(bot, reader(0))
     named = {each["folder"]: each for each in commands.run("data", "lineage", "--runs", str(out))}
     found = named[str(out.resolve() / "export")]
     assert found["models"] == ["learned"] and str(out / "run") in found["runs"]
