@@ -181,12 +181,15 @@ async def chores(bot: Bot, tell: ChangeTold) -> AsyncIterator[None]:
 
 
 async def _write_ahead(service: ChatService) -> None:
+    told = ""
     while True:
+        wrote = False
         try:
-            wrote = await service.write_ahead()
+            wrote, told = await service.write_ahead(), ""
         except QuotesmithError as error:
-            log.warning("no quote was written ahead: %s", error)
-            wrote = False
+            if str(error) != told:  # a sentence that stays true is said once
+                log.warning("no quote was written ahead: %s", error)
+            told = str(error)
         if not wrote:
             await asyncio.sleep(_LOOK_AGAIN_S)
 

@@ -6,6 +6,8 @@ Talks to the model and to the database through ports; knows no platform, no mode
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
@@ -48,12 +50,15 @@ from bot.chat.ports import (
 )
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
 from bot.chat.replies import Reply, ReplyEvent, Showing, finished_reply, visible_reply
+from bot.chat.resting import Resting
 from bot.chat.safety import Concern, Finding, concern_in
 from bot.chat.served import Served, Serving
 from bot.chat.worn_turns import WornTurns
 from bot.chat.writing import Progress, Wanted, Writer, Written, generated, no_words
-from bot.errors import InputError, QuotesmithError, WorkerCrashed
+from bot.errors import GenerationError, InputError, QuotesmithError, WorkerCrashed
 from bot.settings import ChatSettings, QuoteSettings
+
+log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
@@ -88,8 +93,12 @@ class ChatService:
         *,
         fixed_words: Callable[[Finding], str],
         judge: Judge | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`fixed_words` is what is said to a message that gives reason for concern; `judge` came with the model."""
+        """`fixed_words` is what is said to a message that gives reason for concern; `judge` came with the model.
+
+        `clock` gives seconds that never go back.
+        """
         self._chat = chat
         self._quote = quote
         self._serving = Serving(self._served(model, generator, judge))
@@ -98,6 +107,7 @@ class ChatService:
         self._deadline_s = deadline_s
         self._writer = Writer(deadline_s)
         self._worn = WornTurns(_WEARING)
+        self._resting = Resting(clock)
         self._parking = False
         self._ahead: asyncio.Task[bool] | None = None  # what is being written for nobody yet
 
@@ -259,10 +269,10 @@ class ChatService:
         await self._stores.jobs.confirm_delivery(message_id)
 
     async def write_ahead(self) -> bool:
-        """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of it.
+        """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of any.
 
-        It is given up as soon as there is something to write for a person: many candidates of a large model would hold
-        their places for seconds.
+        A keyword that nothing new came of is left alone for a while, longer each time. All is given up as soon as there
+        is something to write for a person: many candidates of a large model would hold their places for seconds.
 
         While a model is being tried out, both write: quotes ahead of time have the whole choice, and are the better for
         it.
@@ -291,15 +301,29 @@ class ChatService:
     async def _write_ahead(self, served: Served) -> bool:
         model = served.model.sha256
         wanted = await self._stores.pool.wanted(model, self._quote.pool_depth, self._quote.pool_keywords)
-        if not wanted:
-            return False
-        request = self._quote_request(served.model, wanted[0], _WRITER_AHEAD, None, None)
-        writing = self._writer.best(served, self._wanted_quote(served, request, wanted[0], ()), self._quote.candidates)
+        for keyword in self._resting.awake(model, wanted):
+            try:
+                new, why = await self._write_one_ahead(served, keyword), "the model wrote one that was there before"
+            except WorkerCrashed:
+                self._resting.nothing_new(model, keyword)  # it may be what the worker dies of
+                raise
+            except GenerationError as error:
+                new, why = False, str(error)
+            if new:
+                self._resting.something_new(model, keyword)
+                return True
+            if self._resting.nothing_new(model, keyword):
+                log.warning("no new quote came for a keyword that is asked for often, which is now tried less: %s", why)
+        return False
+
+    async def _write_one_ahead(self, served: Served, keyword: str) -> bool:
+        request = self._quote_request(served.model, keyword, _WRITER_AHEAD, None, None)
+        writing = self._writer.best(served, self._wanted_quote(served, request, keyword, ()), self._quote.candidates)
         async with aclosing(writing) as events:
             async for event in events:
                 if isinstance(event, Written):
-                    tokens = event.record.finished.completion_tokens
-                    return await self._stores.pool.put(PooledQuote(wanted[0], event.text, tokens), model)
+                    quote = PooledQuote(keyword, event.text, event.record.finished.completion_tokens)
+                    return await self._stores.pool.put(quote, served.model.sha256)
         return False
 
     async def _quoting(

@@ -53,6 +53,16 @@ RECORD = GenerationRecord(
 LIFE = [JobState.ACCEPTED, JobState.RUNNING]
 
 
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def goes_on(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class Bench:
     """A service with its fakes."""
 
@@ -70,6 +80,7 @@ class Bench:
     ) -> None:
         self.generator = FakeGenerator(*scripts, idle=idle, at_once=at_once)
         self.store = store or FakeStore()
+        self.clock = Clock()
         stores = ChatStores(self.store, self.store, self.store, self.store)
         self.service = ChatService(
             model,
@@ -80,6 +91,7 @@ class Bench:
             deadline_s,
             fixed_words=fixed_words,
             judge=judge,
+            clock=self.clock,
         )
 
 
@@ -318,6 +330,52 @@ async def test_a_failure_to_write_ahead_is_told_and_pools_nothing() -> None:
     with pytest.raises(BusyError):
         await bench.service.write_ahead()
     assert not bench.store.pool
+
+
+async def asked_for_sea_and_sun(bench: Bench) -> None:
+    await asked_twice(bench)
+    for keyword in ("sun", "sun", "sea"):
+        await bench.store.accept(BOB, MessageKind.QUOTE, keyword)
+
+
+def keywords_of(bench: Bench) -> list[str]:
+    """What was asked of the model, in order."""
+    return [(request.prompt or "").split("\n")[0].removeprefix("Keyword: ") for request in bench.generator.requests]
+
+
+@pytest.mark.parametrize("nothing_new", [says(SEA), says("no")])
+async def test_a_keyword_that_nothing_new_comes_of_keeps_no_other_from_being_written_ahead(
+    nothing_new: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with a model that draws nothing by lot: it has one quote on each keyword."""
+    scripts = says(SEA), nothing_new, says(SUN), says(MOON), nothing_new, nothing_new
+    bench = Bench(*scripts, quote=QuoteSettings(candidates=1, attempts=1, pool_depth=2))
+    await asked_for_sea_and_sun(bench)
+    assert [await bench.service.write_ahead() for _ in range(4)] == [True, True, True, False]
+    assert keywords_of(bench) == ["sea", "sea", "sun", "sun"]
+    assert [quote.text for quote, _ in bench.store.pool] == [SEA, SUN, MOON]
+    for goes_on_s, asked in ((301.0, 5), (301.0, 5), (300.0, 6)):  # twice as long the second time
+        bench.clock.goes_on(goes_on_s)
+        assert not await bench.service.write_ahead()
+        assert len(bench.generator.requests) == asked
+    assert len(caplog.records) == 1 and "sea" not in caplog.text
+
+
+async def test_a_keyword_that_something_new_came_of_at_last_is_tried_at_once_again() -> None:
+    bench = Bench(*map(says, (SEA, SEA, SUN, MOON)), quote=QuoteSettings(candidates=1, pool_depth=3))
+    await asked_twice(bench)
+    assert [await bench.service.write_ahead() for _ in range(2)] == [True, False]
+    bench.clock.goes_on(301.0)
+    assert [await bench.service.write_ahead() for _ in range(3)] == [True, True, False]
+
+
+async def test_where_the_worker_dies_of_a_keyword_the_others_are_still_written_ahead() -> None:
+    bench = Bench([WorkerCrashed("It died.")], says(SUN), quote=QuoteSettings(candidates=1, pool_depth=1))
+    await asked_for_sea_and_sun(bench)
+    with pytest.raises(WorkerCrashed):
+        await bench.service.write_ahead()
+    assert await bench.service.write_ahead()
+    assert [quote.keyword for quote, _ in bench.store.pool] == ["sun"]
 
 
 # -- the choice among several -----------------------------------------------------------------------------------------
