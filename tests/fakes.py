@@ -98,7 +98,8 @@ def fixed_words(finding: Finding) -> str:
 class FakeGenerator:
     """Plays one script for each request, in their order; keeps what it was asked and what was cancelled.
 
-    `at_once` is how many candidates it has time for, `holders` how many count on it now.
+    `at_once` is how many candidates it has time for, `within` how long each choice had, `holders` how many count on it
+    now.
     """
 
     def __init__(self, *scripts: Script, idle: bool = True, at_once: int = 1) -> None:
@@ -108,6 +109,7 @@ class FakeGenerator:
         self.requests: list[GenerationRequest] = []
         self.cancelled: list[GenerationRequest] = []
         self.under_way: list[GenerationRequest] = []
+        self.within: list[float | None] = []
         self.holders = 0
 
     @contextmanager
@@ -143,6 +145,7 @@ class FakeGenerator:
         self, request: GenerationRequest, count: int, within_s: float | None = None
     ) -> Sequence[Candidate]:
         """See TextGenerator.generate_candidates: a script for each, one after another, to the end of all of them."""
+        self.within.append(within_s)
         return [await self._whole(request) for _ in range(count)]
 
     def candidates_within(self, seconds: float, tokens: float) -> int:

@@ -39,30 +39,36 @@ _SMALL = frozenset(
 class ChoiceSize:
     """How many candidates fit into the time for a choice: learned from what the last choices took.
 
-    `seconds` is that time, `usual_tokens` the length of such a text lately.
+    `seconds` is that time, from the request on; `usual_tokens` is the length of such a text lately.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
-        self._size, self._most, self.seconds = most, most, seconds
+        self._size, self._most, self._seconds = most, most, seconds
         self.usual_tokens = _USUAL_TOKENS
+
+    def seconds_left(self, waited_s: float) -> float:
+        """The time that is left after so many seconds; never less than half of it, without which there is no choice."""
+        return max(self._seconds / 2, self._seconds - waited_s)
 
     def next(self, at_once: int) -> int:
         """So many, where `at_once` can be written at the same time; at least 1."""
         return max(1, min(self._size, at_once))
 
-    def took(self, begun: int, ended: int, seconds: float, tokens: float) -> None:
-        """So many of those begun, one or more, had ended when the choice was made: fewer next time if too few had.
+    def took(self, begun: int, took_s: Sequence[float], within_s: float, tokens: float) -> None:
+        """The seconds of those that had ended when the choice was made, one or more: fewer next time if too few had.
 
-        `tokens` is the mean length of those that ended. Only where even they were late are there fewer by more than a
-        quarter: how long the rest would have taken does not follow from their number, since sixteen texts at once take
-        little longer than eight. Of one alone where there could be more, because others waited, only the length counts.
+        `begun` is how many there were, `within_s` the time that they had, and `tokens` the mean length of those that
+        ended. Only where the choice had to wait for half of them are there fewer by more than a quarter: how long the
+        rest would have taken does not follow from their number, since sixteen texts at once take little longer than
+        eight. Of one alone where there could be more, because others waited, only the length counts.
         """
         self.usual_tokens += _NEWEST * (tokens - self.usual_tokens)
         if begun == 1 < self._size:
             return
-        if seconds > self.seconds:
-            self._size = max(1, min(begun * 3 // 4, int(ended * self.seconds / seconds)))
-        elif ended < begun * 3 / 4:
+        in_time = sum(seconds <= within_s for seconds in took_s)
+        if in_time < begun / 2:
+            self._size = max(1, min(begun * 3 // 4, int(len(took_s) * within_s / max(took_s))))
+        elif in_time < begun * 3 / 4:
             self._size = max(1, begun * 3 // 4)
         elif begun >= self._size:
             self._size = min(self._most, begun + max(1, begun // 4))

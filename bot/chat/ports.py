@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -98,7 +98,10 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AcceptedJob:
-    """A request that is on record: its job, the message that asks for it, and all that answering it needs."""
+    """A request that is on record: its job, the message that asks for it, and all that answering it needs.
+
+    `asked_at` is when it was made, by the clock of the service that took it; None for one of a process that is gone.
+    """
 
     job_id: int
     message_id: int
@@ -107,6 +110,7 @@ class AcceptedJob:
     text: str
     style: Style | None = None
     address: str = ""
+    asked_at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

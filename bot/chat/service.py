@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -108,6 +108,7 @@ class ChatService:
         self._writer = Writer(deadline_s)
         self._worn = WornTurns(_WEARING)
         self._resting = Resting(clock)
+        self._clock = clock
         self._parking = False
         self._ahead: asyncio.Task[bool] | None = None  # what is being written for nobody yet
 
@@ -142,11 +143,11 @@ class ChatService:
     ) -> AcceptedJob:
         """Put a request for a quote on record. Raises InputError for an unusable keyword, and SeenBefore."""
         keyword = normalise_keyword(keyword, self._quote.max_keyword_chars)
-        return await self._stores.jobs.accept(key, MessageKind.QUOTE, keyword, style=style, origin=origin)
+        return await self._timed(self._stores.jobs.accept(key, MessageKind.QUOTE, keyword, style=style, origin=origin))
 
     async def accept_chat(self, key: ConversationKey, text: str, origin: Origin = NO_ORIGIN) -> AcceptedJob:
         """Put a message on record. Raises InputError for an empty or too long one, and SeenBefore."""
-        return await self._stores.jobs.accept(key, MessageKind.CHAT, self._checked(text), origin=origin)
+        return await self._timed(self._stores.jobs.accept(key, MessageKind.CHAT, self._checked(text), origin=origin))
 
     async def accept_comparison(self, key: ConversationKey, text: str, origin: Origin = NO_ORIGIN) -> AcceptedJob:
         """Put it on record that two quotes or two replies are to be compared.
@@ -156,13 +157,21 @@ class ChatService:
         text = self._checked(text)
         if wanted_kind(text, self._quote.max_keyword_chars) is MessageKind.QUOTE:
             text = normalise_keyword(text, self._quote.max_keyword_chars)
-        return await self._stores.jobs.accept(key, MessageKind.COMPARE, text, origin=origin)
+        return await self._timed(self._stores.jobs.accept(key, MessageKind.COMPARE, text, origin=origin))
 
     async def accept_again(
         self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
     ) -> AcceptedJob:
         """Put it on record that a job's question is to be answered once more, as that kind. Raises as the port."""
-        return await self._stores.jobs.accept_again(key, job_id, origin, kind)
+        return await self._timed(self._stores.jobs.accept_again(key, job_id, origin, kind))
+
+    async def _timed(self, accepting: Awaitable[AcceptedJob]) -> AcceptedJob:
+        asked_at = self._clock()
+        return replace(await accepting, asked_at=asked_at)
+
+    def _waited_s(self, job: AcceptedJob) -> float:
+        """How long the person has waited; of a process that is gone that says nothing, and counts for nothing."""
+        return self._clock() - job.asked_at if job.asked_at is not None else 0.0
 
     def answer(self, job: AcceptedJob, *, seed: int | None = None) -> AsyncGenerator[ReplyEvent, None]:
         """Write the reply to what was accepted, now or by a process that is gone."""
@@ -349,7 +358,7 @@ class ChatService:
         await self._people_first()
         request = self._quote_request(served.model, job.text, job.key.person, job.style, seed)
         wanted = self._wanted_quote(served, request, job.text, seen)
-        async with aclosing(self._writer.in_time(served, wanted, served.quote_choice)) as events:
+        async with aclosing(self._writer.in_time(served, wanted, served.quote_choice, self._waited_s(job))) as events:
             async for event in events:
                 if isinstance(event, Written):
                     self._worn.add(event.text)
@@ -372,7 +381,7 @@ class ChatService:
         said = " ".join(earlier.text for earlier in shown)
         await self._people_first()
         wanted = self._wanted_reply(served, request, said, seen)
-        async with aclosing(self._writer.in_time(served, wanted, served.reply_choice)) as events:
+        async with aclosing(self._writer.in_time(served, wanted, served.reply_choice, self._waited_s(job))) as events:
             async for event in events:
                 yield event
 

@@ -6,6 +6,7 @@ Asks the model through its port; keeps no records and knows no conversation.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -51,34 +52,43 @@ class Writer:
     def __init__(self, deadline_s: float) -> None:
         self._deadline_s = deadline_s
 
-    async def in_time(self, served: Served, wanted: Wanted, size: ChoiceSize) -> AsyncGenerator[Progress, None]:
-        """The best of as many texts as are written in time; one alone, shown as it is written, of a slow model."""
-        candidates = 1
+    async def in_time(
+        self, served: Served, wanted: Wanted, size: ChoiceSize, waited_s: float
+    ) -> AsyncGenerator[Progress, None]:
+        """The best of as many texts as are written in time; one alone, shown as it is written, of a slow model.
+
+        `waited_s` is how long the person has waited already.
+        """
+        candidates, within_s = 1, size.seconds_left(waited_s)
         if wanted.request.seed is None:
-            candidates = size.next(served.generator.candidates_within(size.seconds, size.usual_tokens))
-        async with aclosing(self.best(served, wanted, candidates, size)) as events:
+            candidates = size.next(served.generator.candidates_within(within_s, size.usual_tokens))
+        async with aclosing(self.best(served, wanted, candidates, size, within_s)) as events:
             async for event in events:
                 if candidates == 1 and isinstance(event, Written) and event.record.attempts == 1:
                     finished = event.record.finished
-                    size.took(1, 1, finished.elapsed_s, finished.completion_tokens)
+                    size.took(1, [finished.elapsed_s], within_s, finished.completion_tokens)
                 yield event
 
     async def best(
-        self, served: Served, wanted: Wanted, candidates: int, size: ChoiceSize | None = None
+        self,
+        served: Served,
+        wanted: Wanted,
+        candidates: int,
+        size: ChoiceSize | None = None,
+        within_s: float = math.inf,
     ) -> AsyncGenerator[Progress, None]:
         """The best of some texts, where there is one that the person did not see lately; else one after another.
 
-        With `size` somebody waits for it.
+        With `size` somebody waits for it, and half of the texts are enough from `within_s` on.
         """
         left_s = self._deadline_s  # for all attempts together: the person waits for all of them
         if candidates > 1:
             request = replace(wanted.request, likelihood=True)
-            seconds = size.seconds if size is not None else None
+            seconds = within_s if size is not None else None
             written = await served.generator.generate_candidates(request, candidates, seconds)
             if size is not None:
-                last_s = max(one.finished.elapsed_s for one in written)
                 tokens = sum(one.finished.completion_tokens for one in written) / len(written)
-                size.took(candidates, len(written), last_s, tokens)
+                size.took(candidates, [one.finished.elapsed_s for one in written], within_s, tokens)
             usable = [
                 replace(candidate, text=text)
                 for candidate in written

@@ -164,7 +164,8 @@ class WorkerClient:
             self._send({"op": "several", "lines": [self._line_of(call) for call in calls]})
         writing = [asyncio.create_task(self._whole(call), name="writing a candidate") for call in calls]
         try:
-            done, left = await asyncio.wait(writing, timeout=within_s, return_when=asyncio.FIRST_EXCEPTION)
+            left_s = None if within_s is None else max(0.0, calls[0].submitted + within_s - time.monotonic())
+            done, left = await asyncio.wait(writing, timeout=left_s, return_when=asyncio.FIRST_EXCEPTION)
             while left and 2 * len([task.result() for task in done]) < count:
                 more, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
                 done |= more

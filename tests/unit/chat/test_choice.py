@@ -146,33 +146,42 @@ def test_a_reply_with_a_word_that_the_model_made_up_gives_way() -> None:
 def test_a_choice_that_takes_too_long_is_made_smaller_until_it_fits() -> None:
     size = ChoiceSize(16, 0.35)
     assert size.next(64) == 16
-    size.took(16, 8, 0.7, 20)  # half of them had to be waited for
+    size.took(16, [0.3] * 3 + [0.7] * 5, 0.35, 20)  # half of them had to be waited for
     assert size.next(64) == 4
-    size.took(4, 4, 0.36, 20)
+    size.took(4, [0.36] * 4, 0.35, 20)
     assert size.next(64) == 3
     for _ in range(20):
-        size.took(size.next(64), size.next(64), 0.1, 20)
+        size.took(size.next(64), [0.1] * size.next(64), 0.35, 20)
     assert size.next(64) == 16
     assert size.next(3) == 3
 
 
 def test_a_choice_that_most_texts_are_in_time_for_stays_as_it_is() -> None:
     size = ChoiceSize(16, 0.35)
-    size.took(16, 12, 0.35, 20)
+    size.took(16, [0.3] * 12, 0.35, 20)
     assert size.next(64) == 16
-    size.took(16, 11, 0.35, 20)
+    size.took(16, [0.3] * 13 + [0.351], 0.35, 20)  # the last one ended while the others were being counted
+    assert size.next(64) == 16
+    size.took(16, [0.3] * 11, 0.35, 20)
     assert size.next(64) == 12
-    size.took(12, 9, 0.34, 20)
+    size.took(12, [0.3] * 9, 0.35, 20)
     assert size.next(64) == 15
+
+
+def test_what_was_in_time_is_what_took_no_longer_than_was_left() -> None:
+    size = ChoiceSize(16, 0.4)
+    assert [size.seconds_left(waited_s) for waited_s in (0.0, 0.1, 0.3, 9.0)] == pytest.approx([0.4, 0.3, 0.2, 0.2])
+    size.took(16, [0.28] * 11 + [0.35], 0.3, 20)
+    assert size.next(64) == 12
 
 
 def test_a_model_that_is_too_slow_for_two_writes_one() -> None:
     size = ChoiceSize(16, 0.35)
-    size.took(16, 8, 9.0, 20)
+    size.took(16, [9.0] * 8, 0.35, 20)
     assert size.next(16) == 1
-    size.took(1, 1, 2.0, 20)
+    size.took(1, [2.0], 0.35, 20)
     assert size.next(16) == 1
-    size.took(1, 1, 0.1, 20)
+    size.took(1, [0.1], 0.35, 20)
     assert size.next(16) == 2
 
 
@@ -180,17 +189,17 @@ def test_long_replies_leave_room_for_fewer() -> None:
     size = ChoiceSize(16, 0.4)
     assert size.usual_tokens == 20
     for _ in range(12):
-        size.took(1, 1, 3.0, 80)
+        size.took(1, [3.0], 0.4, 80)
     assert size.usual_tokens == pytest.approx(80, abs=1)
 
 
 def test_one_alone_because_others_wait_says_nothing_of_the_next_choice() -> None:
     size = ChoiceSize(16, 0.4)
-    size.took(1, 1, 3.0, 20)
+    size.took(1, [3.0], 0.4, 20)
     assert size.next(16) == 16
 
 
 def test_without_time_there_is_no_choice() -> None:
     size = ChoiceSize(16, 0.0)
-    size.took(size.next(16), size.next(16), 0.2, 20)
+    size.took(size.next(16), [0.2] * size.next(16), 0.0, 20)
     assert size.next(16) == 1

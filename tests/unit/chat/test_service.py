@@ -601,6 +601,38 @@ async def test_there_are_fewer_candidates_where_there_is_time_for_fewer() -> Non
     assert len(bench.generator.requests) == 3
 
 
+@pytest.mark.parametrize("asks", ["accept_quote", "accept_chat"])
+@pytest.mark.parametrize(("database_s", "left_s"), [(0.0, 1.0), (0.1, 0.8), (2.0, 0.5)])
+async def test_what_the_database_takes_before_a_choice_is_of_its_time(
+    asks: str, database_s: float, left_s: float
+) -> None:
+    several = ChatSettings(candidates=2, choice_s=1.0), QuoteSettings(candidates=2, choice_s=1.0)
+    bench = Bench(says(SUN), says(SEA), chat=several[0], quote=several[1], at_once=2)
+    for call in ("accept", "recent_replies"):
+        bench.store.before[call] = lambda: bench.clock.goes_on(database_s)
+    job = await getattr(bench.service, asks)(ANN, "sky")
+    await reply_of(bench.service.answer(job))
+    assert bench.generator.within == pytest.approx([left_s])
+
+
+async def test_what_an_earlier_process_took_has_the_full_time_of_a_choice() -> None:
+    bench = Bench(says(SUN), says(SEA), quote=QuoteSettings(candidates=2, choice_s=1.0), at_once=2)
+    job = await bench.store.accept(ANN, MessageKind.QUOTE, "sky")
+    bench.clock.goes_on(90.0)
+    await reply_of(bench.service.answer(job))
+    assert bench.generator.within == [1.0]
+
+
+async def test_a_text_that_ended_as_the_choice_was_made_makes_the_next_one_no_smaller() -> None:
+    first = [says(text, elapsed_s=0.3) for text in (SUN, SEA, "Rain falls on roofs.")]
+    second = [says(text) for text in ("A hill is quiet.", "Snow is patient.", "Tea is kind.", "Bread is slow.")]
+    settings = QuoteSettings(candidates=4, choice_s=0.4)
+    bench = Bench(*first, says(MOON, elapsed_s=0.401), *second, quote=settings, at_once=4)
+    for _ in range(2):
+        await reply_of(bench.service.quote(ANN, "sky"))
+    assert len(bench.generator.requests) == 8
+
+
 async def test_who_names_a_seed_gets_the_text_of_that_seed() -> None:
     bench = Bench(says(SUN), quote=QuoteSettings(candidates=16), at_once=16)
     assert (await reply_of(bench.service.quote(ANN, "sea", seed=5))).text == SUN
