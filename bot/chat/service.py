@@ -303,7 +303,11 @@ class ChatService:
         return False
 
     async def _people_first(self) -> None:
-        """Give up what is written ahead, and wait until its places are free."""
+        """Give up what is written ahead, and wait until its places are free.
+
+        To be called as soon as it is known that the model is needed, and again just before it is asked: something more
+        may have been begun meanwhile.
+        """
         if self._ahead is not None and self._ahead.cancel():
             await asyncio.wait([self._ahead])
 
@@ -346,10 +350,10 @@ class ChatService:
         seen: Sequence[str] = ()
         pooled = None
         if seed is None:  # who names a seed wants that very text, and may want it again
-            seen = await self._stores.conversations.recent_replies(
-                job.key, MessageKind.QUOTE, self._quote.repeat_window
-            )
-            pooled = await self._from_pool(served.model, job.text, seen) if job.style is None else None
+            recent = self._stores.conversations.recent_replies(job.key, MessageKind.QUOTE, self._quote.repeat_window)
+            seen, pooled = await asyncio.gather(recent, self._from_pool(served.model, job))
+            while pooled is not None and Showing(seen, visible_beginning).repeats(pooled.text):
+                pooled = await self._from_pool(served.model, job)
         if pooled is not None:
             self._worn.add(pooled.text)
             yield TextDelta(pooled.text)
@@ -372,11 +376,15 @@ class ChatService:
             async for event in self._say_fixed(served.model, finding):
                 yield event
             return
+        await self._people_first()
         message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
         most = prompts.most_shown(served.model, self._chat.history_messages)
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
-        shown = await self._stores.conversations.history(job.key, most, up_to=job.message_id) or [message]
-        seen = await self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window)
+        history, seen = await asyncio.gather(
+            self._stores.conversations.history(job.key, most, up_to=job.message_id),
+            self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window),
+        )
+        shown = history or [message]
         request = self._chat_request(served.model, job.key, shown, seed)
         said = " ".join(earlier.text for earlier in shown)
         await self._people_first()
@@ -453,14 +461,14 @@ class ChatService:
             deadline_s=self._deadline_s,
         )
 
-    async def _from_pool(self, model: Model, keyword: str, seen: Sequence[str]) -> PooledQuote | None:
-        if not self._quote.pool_depth:
-            return None
-        showing = Showing(seen, visible_beginning)
-        while (pooled := await self._stores.pool.take(keyword, model.sha256)) is not None:
-            if not showing.repeats(pooled.text):
-                return pooled
-        return None
+    async def _from_pool(self, model: Model, job: AcceptedJob) -> PooledQuote | None:
+        """A quote written ahead; where there is none, what is being written ahead gives way already."""
+        pooled = None
+        if self._quote.pool_depth and job.style is None:
+            pooled = await self._stores.pool.take(job.text, model.sha256)
+        if pooled is None:
+            await self._people_first()
+        return pooled
 
     async def _say_fixed(self, model: Model, finding: Finding) -> AsyncGenerator[Progress, None]:
         """What is said without asking the model."""
@@ -498,20 +506,22 @@ class ChatService:
     ) -> AsyncGenerator[ReplyEvent, None]:
         """Pass the events on, and put the job's start and end on record, whatever the end is.
 
+        The start is put there while the writing begins; nothing is passed on before.
         Whose text it is to be may be taken out of service between two attempts, so what writes holds it until then.
         """
         written: Written | None = None
+        starting = asyncio.ensure_future(self._stores.jobs.start(job_id))
         try:
-            await self._stores.jobs.start(job_id)
             async with AsyncExitStack() as holds, aclosing(write(holds)) as events:
                 async for event in events:
+                    await asyncio.shield(starting)
                     if isinstance(event, Written):
                         written = event
                         break
                     yield event
             assert written is not None
         except BaseException as error:
-            await _to_its_end(self._cut_off(job_id, error))
+            await _to_its_end(self._cut_off(job_id, starting, error))
             raise
         recording = asyncio.ensure_future(self._complete(job_id, written))
         try:
@@ -523,7 +533,8 @@ class ChatService:
             raise
         yield recording.result()
 
-    async def _cut_off(self, job_id: int, error: BaseException) -> None:
+    async def _cut_off(self, job_id: int, starting: asyncio.Future[None], error: BaseException) -> None:
+        await asyncio.gather(starting, return_exceptions=True)  # a start behind it would take the end back
         if self._parking and isinstance(error, asyncio.CancelledError | GeneratorExit | WorkerCrashed):
             await self._stores.jobs.park(job_id)
         else:

@@ -35,10 +35,12 @@ class SqlQuotePool(QuotePool):
             .where(WrittenQuote.model_sha256 == model_sha256, WrittenQuote.served_at.is_(None))
             .order_by(WrittenQuote.id)
             .limit(1)
-            .with_for_update(skip_locked=True)
         )
+        async with self._database.read() as session:  # where there is none, nobody waits for the turn to write
+            if await session.scalar(waiting.with_only_columns(WrittenQuote.id)) is None:
+                return None
         async with self._database.write() as session:
-            row = await session.scalar(waiting)
+            row = await session.scalar(waiting.with_for_update(skip_locked=True))
             if row is None:
                 return None
             quote = PooledQuote(keyword, cipher.unseal(row.text, _TEXT), row.tokens)

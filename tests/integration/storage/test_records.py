@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,12 @@ async def test_a_written_quote_is_served_once_and_to_its_model_only(stores: Stor
     taken = [await stores.pool.take("COURAGE", MODEL) for _ in range(3)]
     assert [quote and quote.text for quote in taken] == ["One.", "Two.", None]
     assert not await stores.pool.put(PooledQuote("courage", "One.", 5), MODEL)  # it was served already
+
+
+async def test_who_finds_no_written_quote_waits_for_nobody_who_writes(stores: Stores) -> None:
+    await stores.pool.put(PooledQuote("courage", "One.", 5), MODEL)
+    async with stores.database.write(), asyncio.timeout(60):
+        assert await stores.pool.take("tea", MODEL) is None
 
 
 async def test_quotes_are_wanted_for_what_is_asked_for_most(stores: Stores) -> None:

@@ -894,6 +894,62 @@ async def test_without_a_record_nothing_is_written() -> None:
     assert not bench.generator.requests
 
 
+class Locked(FakeStore):
+    """A database that another program keeps from being written, until the test opens it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+
+    async def start(self, job_id: int) -> None:
+        await self.open.wait()
+        await super().start(job_id)
+
+
+async def test_the_model_writes_while_the_start_is_put_on_record_and_nothing_is_shown_before() -> None:
+    store = Locked()
+    bench = Bench(says(SEA), store=store)
+    events: list[ReplyEvent] = []
+
+    async def follow() -> None:
+        async for event in bench.service.quote(ANN, "sea"):
+            events.append(event)
+
+    following = asyncio.create_task(follow())
+    for _ in range(99):
+        await asyncio.sleep(0)
+    assert bench.generator.requests and not events and store.states == [JobState.ACCEPTED]
+    store.open.set()
+    await following
+    assert as_seen(events) == SEA and store.jobs[1001].states == [*LIFE, JobState.DONE]
+
+
+async def test_who_leaves_before_the_start_is_on_record_leaves_no_job_behind() -> None:
+    store = Locked()
+    bench = Bench([Stall()], store=store)
+    task = asyncio.create_task(reply_of(bench.service.quote(ANN, "sea")))
+    while not bench.generator.under_way:
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    store.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert store.jobs[1001].states == [*LIFE, JobState.CANCELLED]
+
+
+async def test_what_is_written_ahead_gives_way_while_the_database_is_still_read() -> None:
+    bench = Bench([Stall()], says("Hello."))
+    await asked_twice(bench)
+    ahead = asyncio.create_task(bench.service.write_ahead())
+    while not bench.generator.under_way:
+        await asyncio.sleep(0)
+    given_up: list[bool] = []
+    bench.store.before["history"] = lambda: given_up.append(bool(bench.generator.cancelled))
+    await reply_of(bench.service.chat(ANN, "hi"))
+    assert given_up == [True] and not await ahead
+
+
 async def test_who_leaves_in_the_middle_cancels_the_writing() -> None:
     bench = Bench([TextDelta("The sea"), Stall()])
     async with aclosing(bench.service.quote(ANN, "sea")) as events:
