@@ -21,7 +21,7 @@ from bot.inference.sequences import Opening, SequenceTable
 SCRATCH_CELLS = 64  # kept free for the thread trial
 RESTING_SEQUENCES = 32  # conversations and prefixes that may stay beside those being written
 SMALL_MODEL_PARAMETERS = 100_000_000
-_TRIAL_BATCH = 16
+TRIAL_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Threads for one stream and for wide batches, with the rates they gave, in tokens a second."""
+    """Threads for one stream and for batches of TRIAL_BATCH, with the rates they gave, in tokens a second."""
 
     single: int
     batch: int
@@ -52,7 +52,7 @@ class BatchEngine:
         params = llama.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = context_tokens, batch_tokens, batch_tokens
         params.n_seq_max, params.kv_unified = sequences + 1, True
-        params.n_outputs_max = max(_TRIAL_BATCH, sequences + 1)  # logits are wide: room for no more than can be drawn
+        params.n_outputs_max = max(TRIAL_BATCH, sequences + 1)  # logits are wide: room for no more than can be drawn
         params.flash_attn_type = _attention_kind(model)
         params.no_perf = True
         params.pooling_type = llama.LLAMA_POOLING_TYPE_NONE  # states of tokens, whatever the file asks for
@@ -134,10 +134,10 @@ class BatchEngine:
             single[count] = self._trial(count, width=1, rounds=5)
             yield
         for count in counts:
-            batch[count] = self._trial(count, width=_TRIAL_BATCH, rounds=2)
+            batch[count] = self._trial(count, width=TRIAL_BATCH, rounds=2)
             yield
         best, best_batch = _fewest(single), _fewest(batch)
-        self.threads = Threads(best, best_batch, 1 / single[best], _TRIAL_BATCH / batch[best_batch])
+        self.threads = Threads(best, best_batch, 1 / single[best], TRIAL_BATCH / batch[best_batch])
         self._set_threads(best, best_batch)
         return self.threads
 

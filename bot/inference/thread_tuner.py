@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
-from bot.inference.batch_engine import Threads
+from bot.inference.batch_engine import TRIAL_BATCH, Threads
 
-RETUNE_BELOW = 0.4  # of the measured rate of one stream, over RETUNE_STEPS steps: something else took a processor
+RETUNE_BELOW = 0.4  # of the measured rate, over RETUNE_STEPS steps: something else took a processor
 RETUNE_STEPS = 40
 RETUNE_PAUSE_S = 30.0
 RETUNE_EVERY_S = 600.0  # in a quiet moment: the last trials may have met a busy one
 QUIET_S = 30.0  # without a request
+SOON_QUIET_S = 5.0  # where the last trials met a busy moment: the bot was starting beside them, or steps were slow
 
 
 class Engine(Protocol):
@@ -29,7 +30,7 @@ class Engine(Protocol):
 
 
 class ThreadTuner:
-    """Watches the rate of an engine. With one count to choose from there is nothing to tune."""
+    """Watches the rates of an engine. With one count to choose from, trials measure them anew and choose nothing."""
 
     def __init__(self, engine: Engine, counts: Sequence[int], clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
@@ -37,7 +38,8 @@ class ThreadTuner:
         self._clock = clock
         self._trials: Generator[None, None, Threads] | None = None
         self._slow_steps = 0
-        self._tuned_at = self._busy_at = clock()
+        self._in_doubt = True  # the last trials met a busy moment, as those at the start do
+        self._tuned_at = self._busy_at = self._quiet_trials_from = clock()
 
     @property
     def trying(self) -> bool:
@@ -47,26 +49,32 @@ class ThreadTuner:
     def step_took(self, decoding: int, prefilled: int, seconds: float) -> None:
         """A step decoded one token for each of `decoding` texts and `prefilled` tokens of prompts.
 
-        Begins trials when single tokens stay far slower than the last trials found.
+        Begins trials when steps without prompts stay far slower than the last trials found. Several tokens take at most
+        as long as a trial's batch, or as many such batches as they are.
         """
-        if decoding != 1 or prefilled:
+        if prefilled or not decoding:
             return
-        slow = 1 / max(seconds, 1e-9) < RETUNE_BELOW * self._engine.threads.single_rate
+        threads = self._engine.threads
+        width, rate = (1, threads.single_rate) if decoding == 1 else (max(decoding, TRIAL_BATCH), threads.batch_rate)
+        slow = width < RETUNE_BELOW * rate * seconds
         self._slow_steps = self._slow_steps + 1 if slow else 0
         if self._slow_steps >= RETUNE_STEPS and self._clock() - self._tuned_at > RETUNE_PAUSE_S:
-            self._begin()
+            self._begin(in_doubt=True)
 
-    def between_steps(self, busy: bool) -> None:
-        """Go on with trials by one; begin some in a quiet moment."""
+    def between_steps(self, busy: bool) -> bool:
+        """Go on with trials by one, or begin some in a quiet moment; True where trials have ended: rates are new."""
         now = self._clock()
         self._busy_at = now if busy else self._busy_at
         if self._trials is not None:
             if next(self._trials, self) is self:  # the engine has chosen
                 self._trials = None
-        elif now - self._busy_at > QUIET_S and now - self._tuned_at > RETUNE_EVERY_S:
-            self._begin()
+                return True
+        elif now >= self._quiet_trials_from and now - self._busy_at > (SOON_QUIET_S if self._in_doubt else QUIET_S):
+            self._begin(in_doubt=False)
+        return False
 
-    def _begin(self) -> None:
-        if len(self._counts) > 1 and self._trials is None:
+    def _begin(self, in_doubt: bool) -> None:
+        if self._trials is None:
             self._trials = self._engine.thread_trials(self._counts)
-        self._slow_steps, self._tuned_at = 0, self._clock()
+        self._slow_steps, self._tuned_at, self._in_doubt = 0, self._clock(), in_doubt
+        self._quiet_trials_from = self._tuned_at + (RETUNE_PAUSE_S if in_doubt else RETUNE_EVERY_S)

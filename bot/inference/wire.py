@@ -1,8 +1,8 @@
 """The lines that the bot and its worker process exchange: one JSON object a line; knows neither side's logic.
 
 To the worker: `load`, then `submit`, `cancel`, and `several`, which holds lines to be obeyed before the next step. From
-the worker: `loading`, `ready` or `refused`, then `beat`, `queued`, `delta`, `finished`, `failed`. The worker ends when
-its standard input ends.
+the worker: `loading`, `ready` or `refused`, then `beat`, `queued`, `delta`, `finished`, `failed`, and `rates`:
+what changed of the facts. The worker ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WorkerOptions:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """What a loaded worker says of itself; rates in tokens a second, measured by its trial at start."""
+    """What a loaded worker says of itself; rates in tokens a second, measured by its last trials."""
 
     description: str
     context_tokens: int

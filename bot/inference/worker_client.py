@@ -177,7 +177,7 @@ class WorkerClient:
                 self._give_up_on(call)
 
     def candidates_within(self, seconds: float, tokens: float) -> int:
-        """See TextGenerator.candidates_within; by the rate that the worker measured when it loaded the model."""
+        """See TextGenerator.candidates_within; by the rate that the worker measured last."""
         if self.facts is None or not self._loaded:
             return 1
         room = self._options.slots - len(self._calls)
@@ -362,6 +362,8 @@ class WorkerClient:
             self._settled.set()
             for call in self._calls.values():
                 self._send(self._line_of(call))
+        elif op == "rates" and self.facts is not None:
+            self.facts = replace(self.facts, **line["rates"])
         elif op == "refused":
             self._refusal = _error_of(line)
         elif waiting is not None:

@@ -129,7 +129,8 @@ class Worker:
                 self._step(shares)
             elif self._ahead:
                 self._decode_ahead()
-            self._tuner.between_steps(bool(busy))
+            if self._tuner.between_steps(bool(busy)):
+                self._channel.send("rates", rates=self._rates())
             self._channel.flush()
 
     def _pin(self, prefix: tuple[Turn, ...] | str) -> int:
@@ -156,11 +157,18 @@ class Worker:
             "cache_tokens": self._engine.cells,
             "vocabulary": self._model.vocabulary_size,
             "has_chat_template": self._model.template.own,
-            "threads": self._engine.threads.single,
-            "batch_threads": self._engine.threads.batch,
-            "stream_rate": self._engine.threads.single_rate,
-            "batch_rate": self._engine.threads.batch_rate,
             "load_s": load_s,
+            **self._rates(),
+        }
+
+    def _rates(self) -> dict[str, object]:
+        """What of the facts each trial finds anew."""
+        threads = self._engine.threads
+        return {
+            "threads": threads.single,
+            "batch_threads": threads.batch,
+            "stream_rate": threads.single_rate,
+            "batch_rate": threads.batch_rate,
         }
 
     def _obey(self, line: wire.Line) -> None:

@@ -199,6 +199,16 @@ async def test_a_conversation_decodes_only_what_is_new(start_worker: StartWorker
             assert end.cached_tokens > 0.5 * end.prompt_tokens
 
 
+async def test_a_worker_measures_its_rates_anew_when_the_bot_has_started(start_worker: StartWorker) -> None:
+    client = await start_worker()
+    at_start = await client.ready()
+    async with asyncio.timeout(60):
+        while client.facts == at_start:
+            await asyncio.sleep(0.05)
+    assert client.facts is not None and client.facts.batch_rate > 0
+    assert replace(client.facts, batch_rate=1.0, stream_rate=1.0) == replace(at_start, batch_rate=1.0, stream_rate=1.0)
+
+
 async def test_emoji_and_other_scripts_come_out_whole(start_worker: StartWorker) -> None:
     client = await start_worker()
     for keyword in ("mut 🦁", "勇気", "мужество", "شجاعة"):
