@@ -120,7 +120,7 @@ def worker_options(settings: Settings, model: Model) -> WorkerOptions:
 
     Raises ModelInvalid for a file that is not a model, and ModelTooLarge for one that does not fit at all.
     """
-    from bot.chat.prompts import shared_prefixes
+    from bot.chat.prompts import most_shown, shared_prefixes
 
     inference = settings.inference
     header = model_header(model.path)
@@ -141,6 +141,7 @@ def worker_options(settings: Settings, model: Model) -> WorkerOptions:
         batch_tokens=min(inference.batch_tokens, cells),
         prefill_chunk_tokens=inference.prefill_chunk_tokens,
         threads=inference.threads,
+        history_messages=most_shown(model, settings.chat.history_messages),
         shared_prefixes=shared_prefixes(model, settings.chat.system_prompt),
     )
 

@@ -19,7 +19,10 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What a worker needs to load a model; tokens, seconds and counts as in the settings of the same names."""
+    """What a worker needs to load a model; tokens, seconds and counts as in the settings of the same names.
+
+    `history_messages` is what the model is shown of a conversation at most, the newest message among them.
+    """
 
     model_path: str
     slots: int
@@ -28,6 +31,7 @@ class WorkerOptions:
     batch_tokens: int
     prefill_chunk_tokens: int
     threads: int
+    history_messages: int
     shared_prefixes: tuple[tuple[Turn, ...] | str, ...] = ()
 
 

@@ -78,6 +78,7 @@ class Worker:
         initialise()
         path = Path(options.model_path)
         self._model = GgufModel(path, self._loading)
+        self._history_messages = options.history_messages
         self._context = min(self._model.trained_context, options.conversation_tokens, options.context_tokens // 2)
         self._engine = BatchEngine(
             self._model,
@@ -346,6 +347,9 @@ class Worker:
         """Where the next turn would have to trim the conversation, trim it now, while nobody waits for it."""
         request, conversation = writing.request, writing.request.conversation
         if conversation is None or writing.followed or not self._engine.can_move:
+            return
+        shown = sum(turn.role is not Role.SYSTEM for turn in request.turns) - writing.prompt.dropped_turns
+        if shown + 2 > self._history_messages:  # the next request begins with a later message anyway
             return
         budget = prompt_budget(request, self._context)
         next_message = budget // 4

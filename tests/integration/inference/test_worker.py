@@ -199,6 +199,16 @@ async def test_a_conversation_decodes_only_what_is_new(start_worker: StartWorker
             assert end.cached_tokens > 0.5 * end.prompt_tokens
 
 
+async def test_a_long_message_that_is_shown_alone_stays_to_be_answered_again(start_worker: StartWorker) -> None:
+    """No further turn is prepared in its place."""
+    client = await start_worker()  # the embedded model is shown no other
+    turns = (Turn(Role.USER, "there was rain and a fox " * 400),)
+    request = GenerationRequest(person="a", turns=turns, conversation="c", max_tokens=12, seed=1)
+    await written(client, request)
+    _, end = await written(client, replace(request, seed=2))
+    assert end.cached_tokens >= end.prompt_tokens - 1
+
+
 async def test_a_worker_measures_its_rates_anew_when_the_bot_has_started(start_worker: StartWorker) -> None:
     client = await start_worker()
     at_start = await client.ready()

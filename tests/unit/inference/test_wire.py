@@ -37,6 +37,7 @@ OPTIONS = st.builds(
     batch_tokens=COUNTS,
     prefill_chunk_tokens=COUNTS,
     threads=COUNTS,
+    history_messages=COUNTS,
     shared_prefixes=st.lists(TURNS | ANY_TEXT, max_size=3).map(tuple),
 )
 
