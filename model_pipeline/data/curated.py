@@ -24,7 +24,7 @@ class Opinion:
 
     `replies` holds the text to learn (sft), the one that was judged (kto, `liked` says how), or the preferred one and
     the other (dpo). `asked` are the turns before; a quote is asked for with its `keyword`. `weight` is above 0 and at
-    most 1, and `sources` are the kinds of votes behind it.
+    most 1, and `sources` are the kinds of votes behind it. `person` is the pseudonym of whoever thought so.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Opinion:
     liked: bool = True
     weight: float = 1.0
     sources: tuple[str, ...] = ()
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Curated:
 
     place: Path
     export: str
+    export_sha256: str
     sha256: str
     files: Mapping[str, str] = field(repr=False)
 
@@ -63,7 +65,8 @@ class Curated:
 def read_curated(folder: Path) -> Curated:
     """The curated folder. Raises `InputInvalid` where it is none, or of another format."""
     manifest = read_manifest(folder)
-    return Curated(folder, str(manifest["export"]), _sha256(folder / MANIFEST_FILE), dict(manifest["files"]))
+    export, export_sha256 = str(manifest["export"]), str(manifest.get("export_sha256", ""))
+    return Curated(folder, export, export_sha256, _sha256(folder / MANIFEST_FILE), dict(manifest["files"]))
 
 
 def draw(opinions: Iterable[Opinion], seed: int) -> list[Opinion]:
@@ -87,6 +90,7 @@ def _opinion(content: Mapping[str, Any], replies: Sequence[str], where: str) -> 
             liked=content.get("label", True),
             weight=float(content["weight"]),
             sources=tuple(map(str, content["sources"])),
+            person=_text(content["person"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputInvalid(f"{where} is no curated row: {_problem(error)}.") from error

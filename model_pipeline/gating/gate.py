@@ -19,7 +19,7 @@ from model_pipeline.evaluation.figures import Better, FigureText
 from model_pipeline.gating.asking import ask_both, ask_grave
 from model_pipeline.gating.candidates import Candidate, read_candidate
 from model_pipeline.gating.costs import latency_figures, memory_figures
-from model_pipeline.gating.curated import Curated, read_curated
+from model_pipeline.gating.curated import CuratedVotes, read_curated_votes
 from model_pipeline.gating.integrity import integrity
 from model_pipeline.gating.likelihoods import (
     forgetting_figure,
@@ -49,14 +49,14 @@ class Compared:
 
     new: Candidate
     old: Candidate
-    curated: Curated
+    curated: CuratedVotes
     settings: Gate
 
 
 def run_gate(new: Path, old: Path, data: Path, out: Path, settings: Gate, report: Report) -> Verdict:
     """Compare two model folders or runs, and write gate.json and the report into `out`. Raises `InputInvalid`."""
     compared = Compared(
-        read_candidate(new), read_candidate(old), read_curated(data, validation=settings.validation), settings
+        read_candidate(new), read_candidate(old), read_curated_votes(data, validation=settings.validation), settings
     )
     with only_process_in(out):
         (out / RESULT_FILE).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_pipeline.evaluation.figures import Better, FigureText
 from model_pipeline.gating.candidates import Candidate
-from model_pipeline.gating.curated import Curated
+from model_pipeline.gating.curated import CuratedVotes
 from model_pipeline.gating.verdicts import Judged, none_wrong
 
 FILES = FigureText("files", "Files", "The files of both models are those that their manifests name.", Better.LOWER, 0)
@@ -18,7 +18,7 @@ LINEAGE = FigureText(
 )
 
 
-def integrity(old: Candidate, new: Candidate, curated: Curated) -> list[Judged]:
+def integrity(old: Candidate, new: Candidate, curated: CuratedVotes) -> list[Judged]:
     """What must hold before anything is measured."""
     wrong = [*old.wrong_files(), *new.wrong_files()]
     same = [f"{new.name} and {old.name} are the same file"] if new.sha256 and new.sha256 == old.sha256 else []

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from model_pipeline.data.curated import Opinion
 from model_pipeline.data.json_lines import read_json_lines
 from model_pipeline.data.sources import find_path, read_lines
 from model_pipeline.evaluation.figures import Better, FigureText
 from model_pipeline.evaluation.perplexity import per_unit
 from model_pipeline.evaluation.statistics import Difference, statistic_difference
-from model_pipeline.gating.curated import Curated, Line
+from model_pipeline.gating.curated import CuratedVotes
 from model_pipeline.gating.preference import (
     Pair,
     Vote,
@@ -68,17 +69,16 @@ class _Scored:
     votes: list[Vote]
 
 
-def voted_texts(curated: Curated) -> list[Text]:
+def voted_texts(curated: CuratedVotes) -> list[Text]:
     """Every text of the held-out votes."""
-    pairs = [text for pair in curated.pairs for text in (text_of(pair, pair.chosen), text_of(pair, pair.rejected))]
-    return [*(text_of(vote, vote.completion) for vote in curated.votes), *pairs]
+    return [text_of(line, reply) for line in curated.held_out for reply in line.replies]
 
 
-def text_of(line: Line, reply: str) -> Text:
+def text_of(line: Opinion, reply: str) -> Text:
     """A reply to what was asked there."""
     if line.kind == "quote":
-        return Text(line.keyword or line.messages[-1].content, (), reply)
-    return Text("", tuple((turn.role, turn.content) for turn in line.messages), reply)
+        return Text(line.keyword, (), reply)
+    return Text("", tuple((turn.role, turn.content) for turn in line.asked), reply)
 
 
 def written_texts(settings: Gate) -> list[Text]:
@@ -89,7 +89,7 @@ def written_texts(settings: Gate) -> list[Text]:
     return random.Random(settings.seed).sample(quotes, min(settings.written, len(quotes)))
 
 
-def sizes(curated: Curated, settings: Gate) -> Judged | None:
+def sizes(curated: CuratedVotes, settings: Gate) -> Judged | None:
     """Why the held-out votes are too few, before anything is computed; None where they are enough."""
     blank = _scored(curated, lambda text: 0.0)
     people, pairs = equal_people(blank.pairs, blank.votes), comparisons(blank.pairs, blank.votes)
@@ -105,7 +105,7 @@ def sizes(curated: Curated, settings: Gate) -> Judged | None:
     return None
 
 
-def preference_figures(curated: Curated, old: Nats, new: Nats, settings: Gate) -> list[Judged]:
+def preference_figures(curated: CuratedVotes, old: Nats, new: Nats, settings: Gate) -> list[Judged]:
     """The figure that must be better, and what explains it. Texts that do not fit the context are left out."""
     changes = {per: _scored(curated, _change(old, new, per)) for per in Per}
     per = settings.per
@@ -154,7 +154,7 @@ def _moved(scored: _Scored, count: int, settings: Gate) -> Judged:
     return reported(MOVED, count, 0.5, share, against_half)
 
 
-def _likelier(curated: Curated, old: Nats, new: Nats, count: int, settings: Gate) -> Judged:
+def _likelier(curated: CuratedVotes, old: Nats, new: Nats, count: int, settings: Gate) -> Judged:
     """By likelihood a character, which prefers short texts less; the bias that is left is the same in both models."""
 
     def likelihood(text: Text, nats: Nats) -> float | None:
@@ -181,15 +181,15 @@ def _change(old: Nats, new: Nats, per: Per) -> Callable[[Text], float | None]:
     return change
 
 
-def _scored(curated: Curated, score: Callable[[Text], float | None]) -> _Scored:
+def _scored(curated: CuratedVotes, score: Callable[[Text], float | None]) -> _Scored:
     """The pairs and votes whose texts have a score."""
     pairs, votes = [], []
     for pair in curated.pairs:
-        chosen, rejected = score(text_of(pair, pair.chosen)), score(text_of(pair, pair.rejected))
+        chosen, rejected = (score(text_of(pair, reply)) for reply in pair.replies)
         if chosen is not None and rejected is not None:
             pairs.append(Pair(pair.person, pair.weight, chosen, rejected))
     for vote in curated.votes:
-        found = score(text_of(vote, vote.completion))
+        found = score(text_of(vote, vote.replies[0]))
         if found is not None:
-            votes.append(Vote(vote.person, vote.weight, vote.kind, vote.label, found))
+            votes.append(Vote(vote.person, vote.weight, vote.kind, vote.liked, found))
     return _Scored(pairs, votes)

@@ -11,7 +11,7 @@ from importlib.resources import files
 
 from model_pipeline.data.sources import read_lines
 from model_pipeline.evaluation.answers import CHAT, QUOTE, Asked
-from model_pipeline.gating.curated import Curated
+from model_pipeline.gating.curated import CuratedVotes
 from model_pipeline.gating.settings import Gate
 
 KEYWORD_LISTS = ("unseen-keywords.txt", "held-out-keywords.txt")  # of this package's data
@@ -29,7 +29,7 @@ class Grave:
     asked: tuple[Asked, ...]
 
 
-def quote_questions(curated: Curated, settings: Gate) -> list[Asked]:
+def quote_questions(curated: CuratedVotes, settings: Gate) -> list[Asked]:
     """`settings.prompts` keywords: half from held-out votes, where there are so many, and held-out ones of ours."""
     asking = random.Random(settings.seed)
     voted = _some((line.keyword for line in curated.held_out if line.kind == QUOTE), LONGEST_KEYWORD, asking)
@@ -39,9 +39,9 @@ def quote_questions(curated: Curated, settings: Gate) -> list[Asked]:
     return [quote_question(keyword) for keyword in list(chosen)[: settings.prompts]]
 
 
-def chat_questions(curated: Curated, settings: Gate) -> list[Asked]:
+def chat_questions(curated: CuratedVotes, settings: Gate) -> list[Asked]:
     """The plain messages of this package, and at most `settings.chats` held-out ones that began a conversation."""
-    begun = (line.messages[-1].content for line in curated.held_out if line.kind == CHAT and len(line.messages) == 1)
+    begun = (line.asked[-1].content for line in curated.held_out if line.kind == CHAT and len(line.asked) == 1)
     asked = _some((text for text in begun if "\n" not in text.strip()), LONGEST_MESSAGE, random.Random(settings.seed))
     return [chat_question(text) for text in dict.fromkeys([*plain_messages(), *asked[: settings.chats]])]
 

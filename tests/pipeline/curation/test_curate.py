@@ -11,7 +11,7 @@ import pytest
 from model_pipeline.curation import people, quality, sets
 from model_pipeline.data.curated import read_curated
 from model_pipeline.errors import InputInvalid
-from model_pipeline.gating.curated import read_curated as read_gated
+from model_pipeline.gating.curated import read_curated_votes
 from tests.pipeline.curation.small_export import SmallExport, curated
 
 TEA, RAIN = "A kettle sings of leaving.", "Rain pays no rent and stays all night."
@@ -241,5 +241,5 @@ def test_what_trains_and_what_gates_read_what_is_written(tmp_path: Path) -> None
             assert [(one.id, one.weight, one.keyword) for one in read] == [
                 (line["id"], line["weight"], line["keyword"]) for line in written
             ]
-    gated = read_gated(found.folder, validation=False)
+    gated = read_curated_votes(found.folder, validation=False)
     assert [line.id for line in gated.votes] == [line["id"] for line in found.split("kto", "test")]

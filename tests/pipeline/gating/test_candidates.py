@@ -10,13 +10,13 @@ import pytest
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gating.candidates import read_candidate
-from model_pipeline.gating.curated import read_curated
+from model_pipeline.gating.curated import read_curated_votes
 from model_pipeline.gating.integrity import integrity
 from tests.pipeline.gating.worlds import STARTER, changed_model, curated_folder, state
 
 
 def outcomes(new: Path, data: Path) -> dict[str, str]:
-    curated = read_curated(curated_folder(data, {}), validation=False)
+    curated = read_curated_votes(curated_folder(data, {}), validation=False)
     found = integrity(read_candidate(STARTER), read_candidate(new), curated)
     return {each.text.name: each.sentence for each in found if each.outcome == "failed"}
 

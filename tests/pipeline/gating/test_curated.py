@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model_pipeline.errors import InputInvalid
-from model_pipeline.gating.curated import read_curated
+from model_pipeline.gating.curated import read_curated_votes
 from tests.pipeline.gating.worlds import EXPORT, curated_folder, pair, vote
 
 
@@ -26,29 +26,29 @@ def folder_of(path: Path) -> Path:
 
 
 def test_test_rows_are_held_out_and_the_good_training_texts_were_learned(tmp_path: Path) -> None:
-    curated = read_curated(folder_of(tmp_path / "data"), validation=False)
+    curated = read_curated_votes(folder_of(tmp_path / "data"), validation=False)
     assert curated.export == EXPORT
     assert [line.keyword for line in curated.held_out] == ["tea", "oak"]
     assert curated.learned == ("The sea is wide.", "The sun comes back.")
 
 
 def test_validation_rows_count_where_a_setting_says_so(tmp_path: Path) -> None:
-    curated = read_curated(folder_of(tmp_path / "data"), validation=True)
+    curated = read_curated_votes(folder_of(tmp_path / "data"), validation=True)
     assert [line.keyword for line in curated.held_out] == ["hat", "tea", "oak"]
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "data")
     (folder / "kto" / "test.jsonl").write_text("")
-    with pytest.raises(InputInvalid, match=r"kto/test.jsonl is not the file that was curated"):
-        read_curated(folder, validation=False)
+    with pytest.raises(InputInvalid, match=r"kto/test.jsonl is not the file that manifest.json names"):
+        read_curated_votes(folder, validation=False)
 
 
 @pytest.mark.parametrize(("key", "value"), [("weight", 0), ("label", None), ("messages", []), ("kind", "poem")])
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, key: str, value: object) -> None:
     row = vote("bob", "tea", "Tea is warm.", True) | {key: value}
-    with pytest.raises(InputInvalid, match=rf"Row 1 of .*kto/test.jsonl cannot be used: {key}"):
-        read_curated(curated_folder(tmp_path / "data", {"kto/test": [row]}), validation=False)
+    with pytest.raises(InputInvalid, match=rf"Line 1 of .*kto/test.jsonl is no curated row: its {key}"):
+        read_curated_votes(curated_folder(tmp_path / "data", {"kto/test": [row]}), validation=False)
 
 
 @pytest.mark.parametrize("manifest", ["", "[]", '{"format": 1}'])
@@ -56,7 +56,7 @@ def test_a_folder_without_a_whole_manifest_is_refused(tmp_path: Path, manifest: 
     folder = folder_of(tmp_path / "data")
     (folder / "manifest.json").write_text(manifest)
     with pytest.raises(InputInvalid, match="is no curated folder"):
-        read_curated(folder, validation=False)
+        read_curated_votes(folder, validation=False)
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
     with pytest.raises(InputInvalid, match="in the format 2; this version reads format 1"):
-        read_curated(folder, validation=False)
+        read_curated_votes(folder, validation=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.chat.safety import Concern, Finding, concern_in
 from bot.platforms.catalogue import Texts
 from model_pipeline.evaluation.answers import QUOTE
-from model_pipeline.gating.curated import read_curated
+from model_pipeline.gating.curated import read_curated_votes
 from model_pipeline.gating.questions import (
     chat_questions,
     grave_questions,
@@ -43,7 +43,7 @@ def test_plain_messages_are_plain() -> None:
 def test_half_of_the_keywords_are_of_held_out_votes(tmp_path: Path) -> None:
     rows = [vote("ann", f"word{n}", f"The word {n} is said.", True) for n in range(80)]
     rows.append(vote("ann", "k" * 81, "Too long to be asked for.", True))
-    curated = read_curated(curated_folder(tmp_path / "data", {"kto/test": rows}), validation=False)
+    curated = read_curated_votes(curated_folder(tmp_path / "data", {"kto/test": rows}), validation=False)
     asked = quote_questions(curated, Gate(prompts=100))
     keywords = [each.keyword for each in asked]
     assert len(set(keywords)) == len(asked) == 100
@@ -54,8 +54,8 @@ def test_half_of_the_keywords_are_of_held_out_votes(tmp_path: Path) -> None:
 
 def test_messages_that_began_a_conversation_are_asked_again(tmp_path: Path) -> None:
     begun = vote("ann", "", "I am fine.", True) | {"kind": "chat", "messages": [{"role": "user", "content": "how now"}]}
-    later = begun | {"messages": [*begun["messages"], {"role": "assistant", "content": "Fine."}] * 2}
-    curated = read_curated(curated_folder(tmp_path / "data", {"kto/test": [begun, later]}), validation=False)
+    later = begun | {"messages": [*begun["messages"], {"role": "assistant", "content": "Fine."}, *begun["messages"]]}
+    curated = read_curated_votes(curated_folder(tmp_path / "data", {"kto/test": [begun, later]}), validation=False)
     asked = [each.prompt for each in chat_questions(curated, Gate())]
     assert asked == [*plain_messages(), "how now"]
     assert all(each.kind != QUOTE for each in chat_questions(curated, Gate()))
