@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT, PAIR_TEXT
 from bot.storage.export_folder import Row, write_folder
 from bot.storage.feedback import votes_in_force
 from bot.storage.jobs import TrainingRule
-from bot.storage.personal_data import without_personal_data
+from bot.storage.personal_data import names_in, without_personal_data
 from bot.storage.tables import (
     ComparedPair,
     Conversation,
@@ -84,8 +84,9 @@ async def export_rows(database: Database, out: Path, may_train: TrainingRule) ->
 
     A reply counts when its person had agreed when they asked for it and agrees now, both to the terms in force, and the
     rules of its place allow it now too; a vote when its person agrees now; a correction as a reply does. Personal data
-    that patterns find (addresses, numbers, tokens, handles) are replaced by their kind, such as `<EMAIL>`. People stand
-    in it under a pseudonym that another export does not repeat. Which messages and whose parts went into it stays in
+    that patterns find (addresses, numbers, tokens, handles) are replaced by their kind, such as `<EMAIL>`, and so are
+    the names of handles and addresses wherever else they stand in their conversation. People stand in it under a
+    pseudonym that another export does not repeat. Which messages and whose parts went into it stays in
     the database, so that the export can be named when one of them is erased. Raises InputError when `out` is there and
     not empty, or cannot be written.
     """
@@ -136,6 +137,7 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
     messages = messages.outerjoin(Generation, Generation.message_id == Message.id).where(Message.text != "")
     told = (await session.execute(messages.order_by(Message.conversation_id, Message.id))).all()
     texts: dict[int, str] = {}
+    names: dict[int, set[str]] = {}  # of handles that were given, by conversation
     replies = []
     for message, place, user_id, generation in told:
         key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
@@ -143,19 +145,22 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
         if message.role is Role.ASSISTANT and why_not is None and generation and generation.source is QuoteSource.RULE:
             why_not = Refusal.FIXED_REPLY
         if why_not is None:
-            texts[message.id] = without_personal_data(database.cipher.unseal(message.text, MESSAGE_TEXT))
+            texts[message.id] = database.cipher.unseal(message.text, MESSAGE_TEXT)
+            names.setdefault(place.id, set()).update(names_in(texts[message.id]))
             replies.append((message, place, generation))
         elif message.role is Role.ASSISTANT:
             found.refused[why_not] += 1
+    texts = {message.id: without_personal_data(texts[message.id], names[place.id]) for message, place, _ in replies}
     votes = await _votes(session, agreed, found.refused)
-    corrections = await _corrections(session, database, agreed, may_train, found.refused)
+    corrections = await _corrections(session, database, agreed, may_train, names, found.refused)
     compared = [(message, place) for message, place, _ in replies if message.kind is MessageKind.COMPARE]
     preferences = await _preferences(session, agreed, found.refused)
     pairs = {pair.message_id: pair for pair in await session.scalars(select(ComparedPair))}
     for message, place in compared:
         said = preferences.get(message.id)
         if said and message.parent_id in texts:
-            row = _pair(database, message, pairs[message.id], texts[message.parent_id], said, pseudonym)
+            pair, asked = pairs[message.id], texts[message.parent_id]
+            row = _pair(database, message, pair, asked, names[place.id], said, pseudonym)
             found.pairs.append(row | {"person": pseudonym(place.person_id)})
             found.parts |= {
                 (message.id, person_id) for person_id in (place.person_id, *(one.person_id for one in said))
@@ -231,16 +236,20 @@ def _pair(
     message: Message,
     pair: ComparedPair,
     asked: str,
+    names: Collection[str],
     said: Sequence[Preference],
     pseudonym: Callable[[int], str],
 ) -> Row:
-    unseal = database.cipher.unseal
+    left, right = (
+        without_personal_data(database.cipher.unseal(text, PAIR_TEXT), names)
+        for text in (pair.left_text, pair.right_text)
+    )
     return {
         "id": message.id,
         "kind": str(pair.about),
         "asked": asked,
-        "left": _side(without_personal_data(unseal(pair.left_text, PAIR_TEXT)), pair.left_model, pair.left_sha256),
-        "right": _side(without_personal_data(unseal(pair.right_text, PAIR_TEXT)), pair.right_model, pair.right_sha256),
+        "left": _side(left, pair.left_model, pair.left_sha256),
+        "right": _side(right, pair.right_model, pair.right_sha256),
         "preferences": [
             {"person": pseudonym(one.person_id), "preferred": str(one.preferred), "at": one.created_at.isoformat()}
             for one in said
@@ -265,9 +274,14 @@ async def _votes(session: AsyncSession, agreed: _Agreed, refused: Counter[Refusa
 
 
 async def _corrections(
-    session: AsyncSession, database: Database, agreed: _Agreed, may_train: TrainingRule, refused: Counter[Refusal]
+    session: AsyncSession,
+    database: Database,
+    agreed: _Agreed,
+    may_train: TrainingRule,
+    names: Mapping[int, Collection[str]],
+    refused: Counter[Refusal],
 ) -> dict[int, list[tuple[int, str]]]:
-    """By reply, each person's newest correction that may be trained on."""
+    """By reply, each person's newest correction that may be trained on; `names` by conversation."""
     found = select(Correction, Message.kind, Conversation, Person.platform_user_id)
     found = found.join(Message, Message.id == Correction.message_id)
     found = found.join(Conversation, Conversation.id == Message.conversation_id)
@@ -279,7 +293,8 @@ async def _corrections(
         why_not = _why_not(correction, agreed, correction.person_id, allowed)
         if why_not is None:
             text = database.cipher.unseal(correction.text, CORRECTION_TEXT)
-            newest[correction.message_id, correction.person_id] = without_personal_data(text)
+            given = {*names.get(place.id, ()), *names_in(text)}
+            newest[correction.message_id, correction.person_id] = without_personal_data(text, given)
         else:
             refused[why_not] += 1
     by_reply: dict[int, list[tuple[int, str]]] = {}

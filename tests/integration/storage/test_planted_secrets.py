@@ -133,6 +133,23 @@ async def test_nothing_reaches_an_export_but_what_its_person_agrees_to_now(ruled
     assert Secrets("ada").found_in(content) == list(Secrets("ada").all[-1:])  # no pattern knows a plain sentence
 
 
+async def test_a_name_that_is_repeated_without_what_marks_it_is_in_no_export(ruled: Stores, tmp_path: Path) -> None:
+    ada = private("ada")
+    await agree(ruled, ada)
+    reply = await ruled.say(ada, "Listen well: @quirin_tag", "I hope your /quirin_tag gets better.")
+    await ruled.feedback.correct(ada, reply, "Say hello to Quirin_Tag!", as_option=True)
+    await ruled.say(ada, "who is quirin_tag", "Quirin_tag is a friend.")
+    compare = await ruled.jobs.accept(ada, MessageKind.COMPARE, "and quirin_tag?")
+    await ruled.jobs.start(compare.job_id)
+    left, right = (Side(f"{side}, quirin_tag.", "tiny", "a" * 64) for side in ("Hello", "Good night"))
+    compared = await ruled.jobs.complete(compare.job_id, "both", RECORD, Comparison(MessageKind.CHAT, left, right))
+    await ruled.feedback.prefer(ada, compared, Preferred.LEFT)
+    content = await exported(ruled, tmp_path / "out")
+    assert b"quirin" not in content.lower()
+    for left_of_it in (b"I hope your /<HANDLE> gets better.", b"Say hello to <HANDLE>!", b"Good night, <HANDLE>."):
+        assert left_of_it in content
+
+
 async def test_new_terms_ask_anew_also_for_what_was_written_under_the_old_ones(
     ruled: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

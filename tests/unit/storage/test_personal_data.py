@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.storage.personal_data import without_personal_data
+from bot.storage.personal_data import names_in, without_personal_data
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,27 @@ def test_nothing_around_it_hides_it(around: str, secret: str) -> None:
 def test_a_second_time_changes_nothing(text: str) -> None:
     once = without_personal_data(text)
     assert without_personal_data(once) == once
+
+
+@pytest.mark.parametrize(
+    ("said", "repeated", "expected"),
+    [
+        ("Listen well: @zelda_tag", "I hope your /Zelda_tag gets better.", "I hope your /<HANDLE> gets better."),
+        ("it is zelda.q@example.com", "Thank you, zelda.q!", "Thank you, <HANDLE>!"),
+        ("zelda#4821 said so", "Is Zelda a friend?", "Is <HANDLE> a friend?"),
+        ("ask u/zelda-tag", "zelda-tag, and nobody else", "<HANDLE>, and nobody else"),
+        ("@handle and @zelda", "@handle, zelda", "<HANDLE>, <HANDLE>"),
+        ("@zelda", "Zeldas are many.", "Zeldas are many."),
+        ("@ab", "ab and a", "ab and a"),
+        ("no name at all", "no name at all", "no name at all"),
+    ],
+)
+def test_a_name_gives_way_also_where_nothing_marks_it(said: str, repeated: str, expected: str) -> None:
+    assert without_personal_data(repeated, names_in(said)) == expected
+
+
+@given(st.text(alphabet="abc @.#:<>/+_1234", max_size=60))
+def test_no_name_of_a_text_is_left_beside_it(text: str) -> None:
+    left = without_personal_data(text, names_in(text)).casefold()
+    words = set(re.findall(r"[\w.-]*\w", left))
+    assert not words & names_in(text) - {"handle", "email"}
