@@ -48,7 +48,8 @@ def _without(text: str, names: Collection[str]) -> str:
     if not names:
         return text
     either = "|".join(map(regex.escape, sorted(names, key=len, reverse=True)))
-    return regex.sub(rf"(?<![\w<])(?:{either})(?![\w>])", f"<{_HANDLE}>", text, flags=regex.IGNORECASE)
+    named = regex.compile(rf"(?<![\w<])(?:{either})(?![\w>])", regex.IGNORECASE)
+    return str(named.sub(f"<{_HANDLE}>", text))
 
 
 def _replaced(text: str) -> str:
