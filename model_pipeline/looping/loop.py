@@ -20,7 +20,7 @@ from model_pipeline.looping.page import PAGE_FILE, write_page
 from model_pipeline.looping.record import Done, Ending, Step, Turn, open_turn, turn_before
 from model_pipeline.recipe import Family, Prefer, Recipe
 from model_pipeline.report import Report
-from model_pipeline.runs import Run, Stage, create_run, open_run
+from model_pipeline.runs import RECIPE_FILE, Run, Stage, create_run, open_run
 
 LEAST_SHARE, MOST_SHARE = 0.01, 0.5  # as the bot takes them
 
@@ -213,7 +213,7 @@ def _check_nobody_forgotten(turn: Turn, bot: BotCommands) -> None:
 
 def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
     _check_nobody_forgotten(turn, bot)
-    run = create_run(turn.folder / "run", _recipe_of(turn, wanted.recipe))
+    run = _run_of(turn, wanted.recipe, report)
     with run.locked():
         try:
             for stage in _left(run):
@@ -225,6 +225,17 @@ def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
     figures = run.figures(Stage.PREFER)
     learned = [f"{method.upper()} on {each['train_rows']:,} rows" for method, each in figures["methods"].items()]
     return f"The model learned by {' and '.join(learned)}.", figures
+
+
+def _run_of(turn: Turn, recipe: Recipe, report: Report) -> Run:
+    """The turn's run, which goes on by the recipe that it was begun with; a newer pipeline may come with another."""
+    folder, asked = turn.folder / "run", _recipe_of(turn, recipe)
+    if not (folder / RECIPE_FILE).is_file():
+        return create_run(folder, asked)
+    run = open_run(folder)
+    if run.recipe != asked:
+        report.say("This turn goes on by the recipe that its training began with; the next turn takes the new one.")
+    return run
 
 
 def _left(run: Run) -> Sequence[Stage]:

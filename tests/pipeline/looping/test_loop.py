@@ -16,7 +16,7 @@ from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import ConversationKey, MessageKind, Platform, Vote, VoteSource
 from bot.storage.database import Database
 from model_pipeline.cli import app
-from model_pipeline.errors import InputInvalid
+from model_pipeline.errors import InputInvalid, PipelineError
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.loop import Wanted, run_loop
 from model_pipeline.looping.record import Done, Ending, Step, next_folder, open_turn
@@ -26,6 +26,7 @@ from model_pipeline.runs import create_run, sha256
 from tests.integration.storage.conftest import key_of, stores_over, url_of
 from tests.model_folders import twin_of_the_embedded_model
 from tests.pipeline.curated_folder import write_curated
+from tests.pipeline.prepared_run import Quiet
 from tests.unit.pipeline.looping.turns import turn
 
 SMALL = [
@@ -213,6 +214,19 @@ def test_no_model_of_somebody_who_was_forgotten_meanwhile_is_tried_out(last: Ste
     assert [each["name"] for each in BotCommands(bot).run("model", "list")["models"]] == ["starter"]
     assert BotCommands(bot).run("model", "status")["canary"] is None
     assert "was forgotten since" in (out / "report.html").read_text()
+
+
+def test_a_turn_goes_on_by_the_recipe_that_its_training_began_with(bot: Path, tmp_path: Path) -> None:
+    out, report = tmp_path / "turn", Quiet()
+    exported(bot, out)
+    run = create_run(out / "run", recipe("prefer.epochs=7"))  # of an earlier version of the pipeline
+    for stage in run.stages:
+        run.begin(stage)
+        run.finish(stage, datetime.now(UTC), {"methods": {"kto": {"train_rows": 90}}})
+    with pytest.raises(PipelineError, match="holds no model"):  # the gate, for nothing was trained
+        run_loop(wanted(bot, out), report)
+    assert open_turn(out).steps[-1].said == "The model learned by KTO on 90 rows."
+    assert "goes on by the recipe that its training began with" in report.heard.getvalue()
 
 
 def test_whoever_is_forgotten_of_another_turn_ends_no_turn(bot: Path, tmp_path: Path) -> None:
