@@ -289,8 +289,9 @@ def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
     drawn = f"at temperature {settings.temperature:g} with top_p {settings.top_p:g} and the seed {settings.seed}"
     how = "greedily" if settings.temperature == 0 else drawn
     yield (
-        f"Answers were drawn {how}, and cut after {settings.max_new_tokens} tokens. {BASE} and {TUNED} draw with the "
-        f"same random numbers for a row; llama.cpp draws with its own, so {QUANTIZED} also differs by chance there."
+        f"Answers were drawn {how}, and cut after {settings.max_new_tokens} tokens; each is one draw of the model, "
+        f"without the bot's choice among several. {BASE} and {TUNED} draw with the same random numbers for a "
+        f"row; llama.cpp draws with its own, so {QUANTIZED} also differs by chance there."
     )
     if (most := recipe.served.history_messages) is not None:
         shown = "the newest message alone" if most == 1 else f"the newest {most} messages"
