@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bot.platforms.catalogue import Texts
-from tests.e2e.platforms.bot_process import worker_stopped
+from tests.e2e.platforms.bot_process import worker_slowed, worker_stopped
 from tests.e2e.platforms.discord_fixtures import (
     AGAIN,
     BAD,
@@ -547,14 +547,15 @@ async def test_who_waits_in_line_sees_so_and_may_cancel(tmp_path: Path) -> None:
         DiscordServer() as server,
         served(server, tmp_path, QUOTESMITH_INFERENCE__SLOTS="1") as scene,
     ):
-        asking = scene.crowd()
-        last, channel = asking[-1]
+        async with worker_slowed(scene.bot):  # a quick one has answered them all before the last one is in line
+            asking = scene.crowd()
+            last, channel = asking[-1]
 
-        def waiting() -> Json:
-            found = server.from_bot(channel)
-            return found[0] if found and "in line" in found[0]["content"] else {}
+            def waiting() -> Json:
+                found = server.from_bot(channel)
+                return found[0] if found and "in line" in found[0]["content"] else {}
 
-        notice = await server.until(waiting)
+            notice = await server.until(waiting)
         with worker_stopped(scene.bot):
             assert buttons(notice) == [CANCEL]
             refused = await scene.press(asking[0][0], notice, CANCEL)
@@ -578,15 +579,16 @@ async def test_an_operator_may_cancel_for_others_and_a_command_can_be_cancelled_
         operator = server.person("Olga")
         settings = {"QUOTESMITH_INFERENCE__SLOTS": "1", "QUOTESMITH_DISCORD__OPERATORS": ids(operator)}
         async with served(server, tmp_path, **settings) as scene:
-            scene.crowd()
-            ada, channel = scene.person(), scene.channel()
-            asked = server.command(ada, channel, "chat", text="and me?")
+            async with worker_slowed(scene.bot):
+                scene.crowd()
+                ada, channel = scene.person(), scene.channel()
+                asked = server.command(ada, channel, "chat", text="and me?")
 
-            def waiting() -> Json:
-                shown = server.shown(asked)
-                return shown if shown and "in line" in shown["content"] else {}
+                def waiting() -> Json:
+                    shown = server.shown(asked)
+                    return shown if shown and "in line" in shown["content"] else {}
 
-            notice = await server.until(waiting)
+                notice = await server.until(waiting)
             with worker_stopped(scene.bot):
                 server.press(operator, notice, CANCEL)
                 stopped = await scene.answer(asked)

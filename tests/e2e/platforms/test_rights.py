@@ -103,7 +103,7 @@ def secrets_of(name: str) -> list[str]:
         f"+49 30 55{number:05d}",
         f"ghp_{name}{number}aBcDeFgHiJkLmNoPqRsTuVwXyZ",
         f"@{name}_tag",
-        f"the canary of {name} sleeps behind the third clock",
+        f"the canary of {name}{number} sleeps behind the third clock",
     ]
 
 
