@@ -206,7 +206,7 @@ async def _erase_expired(database: Database, kept: RetentionSettings, typed: Pat
             log.warning("what was kept for long enough is not erased today: %s", error)
         else:
             log.info("kept for long enough, and erased: %d messages, %d events", expired.messages, expired.events)
-        _drop_typed(typed, kept.conversation_days)
+        await asyncio.to_thread(_drop_typed, typed, kept.conversation_days)  # a slow disk holds nobody up
         await asyncio.sleep(_DAY_S)
 
 
