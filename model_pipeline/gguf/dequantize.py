@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedToken
 from model_pipeline.errors import InputInvalid
 from model_pipeline.gguf.convert_runner import GPT2, LLAMA3, LLAMA3_PATTERN
 from model_pipeline.library_errors import first_line
+from model_pipeline.training.failures import is_of_memory
 
 ARCHITECTURE = "llama"
 BYTE_LEVEL = "gpt2"  # llama.cpp's name for the kind of tokenizer
@@ -55,6 +56,8 @@ def _model(gguf: Path) -> Any:
         with redirect_stderr(io.StringIO()):  # it draws a bar there, whatever it is told
             read: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        if is_of_memory(error):
+            raise
         raise InputInvalid(f"The weights of {gguf} cannot be read: {first_line(error)}.") from error
     config = read.config
     del config.quantization_config

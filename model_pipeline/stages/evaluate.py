@@ -24,7 +24,7 @@ from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row, as_served, reply_of
 from model_pipeline.data.sources import read_lines
 from model_pipeline.data.tokens import Encoded, encode
-from model_pipeline.errors import InputInvalid, TrainingFailed
+from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answer_lines import write_answers
 from model_pipeline.evaluation.answers import LEAST_ROWS, QUOTE, Answers, Asked, Latency
 from model_pipeline.evaluation.bot_replies import BotUnavailable, bot_quotes, latency_of, time_bot
@@ -50,6 +50,7 @@ from model_pipeline.recipe import Method, Precision
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
 from model_pipeline.training.base_model import load_base
+from model_pipeline.training.failures import told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
@@ -74,15 +75,15 @@ class _Task:
         return tuple(max(1, len(row.reference)) for row in self.asked)
 
 
+@told_in_a_sentence(None, "set a smaller evaluate.batch_size.")
 def evaluate(run: Run, report: Report) -> None:
-    """Write the report and update the model folder. Raises `InputInvalid` or `TrainingFailed` (memory)."""
+    """Write the report and update the model folder. Raises `InputInvalid` or `TrainingFailed` (memory, disk)."""
     began = datetime.now(UTC)
     transformers.utils.logging.disable_progress_bar()
     folder, settings = run.begin(Stage.EVALUATE, Stage.PREPARE, Stage.MERGE, Stage.QUANTIZE), run.recipe.evaluate
     task, hardware = _task(run), find_hardware()
-    with _memory_told():
-        models = [_trained_answers(task, *source, hardware, report) for source in _sources(run)]
-        models.append(_served_answers(task, report))
+    models = [_trained_answers(task, *source, hardware, report) for source in _sources(run)]
+    models.append(_served_answers(task, report))
     latency, about_latency = _latency(task, report)
     learned = learned_texts(run)
     comparison = compare_answers(task.asked, models, learned, settings.seed)
@@ -90,8 +91,7 @@ def evaluate(run: Run, report: Report) -> None:
     write_answers(folder / "answers.jsonl", task.asked, models)
     title = f"Evaluation of {run.recipe.name}{' (smoke run)' if run.recipe.smoke else ''}"
     write_pages(folder, title, comparison, task.asked, models, latency, notes, settings.examples)
-    with _memory_told():
-        bits = _held_out_bits(task, hardware, report) if run.recipe.data.held_out else None
+    bits = _held_out_bits(task, hardware, report) if run.recipe.data.held_out else None
     sheet = _quotes_through_the_bot(run, folder, learned, report)
     figures = summary_figures(comparison, latency, notes)
     section = card_section(comparison, latency, notes)
@@ -305,13 +305,3 @@ def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
 
 def _dtype(hardware: Hardware) -> torch.dtype:
     return dtype_of(hardware.precision(Precision.AUTO))
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TrainingFailed(
-            "The memory was not enough to answer the held-out rows; set a smaller evaluate.batch_size."
-        ) from error

@@ -30,11 +30,13 @@ from model_pipeline.errors import InputInvalid
 from model_pipeline.recipe import Family, Source
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 
 CARD_FILE = "DATASET_CARD.md"
 _ROWS_A_MOVE = 100  # of a progress bar
 
 
+@told_in_a_sentence(None, MORE_MEMORY)
 def prepare(run: Run, report: Report) -> None:
     """Read, check, fit, compare and divide the rows of all sources, from the beginning. Raises `PipelineError`."""
     began = datetime.now(UTC)

@@ -23,6 +23,7 @@ from model_pipeline.publishing.repositories import Repository, RepositoryFile, c
 from model_pipeline.recipe import Form, Method, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
+from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 
 README = "README.md"
 TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template.*")
@@ -32,8 +33,9 @@ REPORT = ("eval_results.csv", "results.json")  # sums over rows
 EXAMPLES = ("report.md", "plots/*.png")  # the report shows rows
 
 
+@told_in_a_sentence(None, MORE_MEMORY)
 def publish(run: Run, report: Report, dry_run: bool, endpoint: str | None = None, token: str | None = None) -> None:
-    """Publish what `recipe.publish` names, or only show it. Raises `InputInvalid` or `PublishFailed`."""
+    """Publish what `recipe.publish` names, or only show it. Raises `PipelineError`."""
     began = datetime.now(UTC)
     planned = _plan(run)
     repositories = list(planned.values())

@@ -20,6 +20,7 @@ from model_pipeline.errors import InputInvalid
 from model_pipeline.library_errors import first_line, transport_error
 from model_pipeline.processes import local_rank
 from model_pipeline.recipe import Method
+from model_pipeline.training.failures import is_of_memory
 
 # Small files: what tells the architecture, and what a tokenizer needs.
 CONFIG_FILES = [
@@ -48,7 +49,7 @@ def load_base(
             model, revision=None if Path(model).is_dir() else revision, attn_implementation=attention, **options
         )
     except (OSError, ValueError, ImportError, RuntimeError, HFValidationError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
+        if is_of_memory(error):
             raise
         raise InputInvalid(f"The base model {model} cannot be loaded: {first_line(error)}.") from error
     keep_4bit_weights(loaded)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 
 from model_pipeline.errors import TrainingFailed
 from model_pipeline.training.checkpoints import find_checkpoint
 
 MORE_MEMORY = "end other programs, or do it on a machine with more of it."  # where the whole model must be held
+_SHORT_IN_WORDS = ("allocate memory", "out of memory")  # of torch's allocators, for processors and for GPUs
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = (  # of errors that carry no number: shutil's, safetensors', and those of torch's writer of files
     *map(os.strerror, _FULL),
@@ -34,7 +34,7 @@ def told_in_a_sentence(checkpoints: Path | None, smaller: str) -> Iterator[None]
     try:
         yield
     except (MemoryError, OSError, RuntimeError, SafetensorError) as error:
-        if _is_of_memory(error):
+        if is_of_memory(error):
             lacked = f"The memory was not enough: {smaller}"
         elif _is_of_the_disk(error):
             lacked = "The disk is full: make room, and run it again."
@@ -49,11 +49,11 @@ def kept(checkpoints: Path) -> str:
     return f"The last good checkpoint is {found}." if found else "There is no checkpoint yet."
 
 
-def _is_of_memory(error: Exception) -> bool:
-    """Allocators of torch say it in words only."""
-    text = str(error)
-    is_said = isinstance(error, RuntimeError) and ("allocate memory" in text or "out of memory" in text)
-    return is_said or isinstance(error, torch.OutOfMemoryError | MemoryError)
+def is_of_memory(error: Exception) -> bool:
+    """Whether the memory was short; what translates a library's other errors lets this one through."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _SHORT_IN_WORDS)
 
 
 def _is_of_the_disk(error: Exception) -> bool:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from model_pipeline.errors import InputInvalid, ParityFailed
+from model_pipeline.errors import InputInvalid, ParityFailed, TrainingFailed
 from model_pipeline.gguf import parity
 from model_pipeline.gguf.converter import MARKER, cache_folder, installed_version
 from model_pipeline.gguf.gguf_model import GgufModel
@@ -152,6 +152,16 @@ def test_logits_that_differ_more_than_the_type_may_leave_no_model(
     with pytest.raises(ParityFailed, match=r"^The logits differ too much: "):
         dequantize(run, Quiet())
     assert not (run.of(Stage.DEQUANTIZE) / "model").exists() and not run.is_finished(Stage.DEQUANTIZE)
+
+
+def test_too_little_memory_is_not_laid_to_the_file(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_from(served, tmp_path)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *given, **options: torch.empty(2**60))
+    with pytest.raises(TrainingFailed, match=r"^The memory was not enough: "):
+        dequantize(run, Quiet())
+    assert not run.is_finished(Stage.DEQUANTIZE)
 
 
 def no_manifest(folder: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from model_pipeline.data.prepared import read_rows, write_rows
-from model_pipeline.errors import InputInvalid
+from model_pipeline.errors import InputInvalid, TrainingFailed
 from model_pipeline.evaluation.answer_lines import read_answers
 from model_pipeline.evaluation.bot_replies import BotUnavailable
 from model_pipeline.evaluation.run_comparison import compare_runs
@@ -21,6 +24,7 @@ from model_pipeline.gguf.converter import MARKER, cache_folder, installed_versio
 from model_pipeline.recipe import Evaluate, Quantize
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
+from model_pipeline.stages import evaluate as stage
 from model_pipeline.stages.evaluate import evaluate
 from model_pipeline.stages.export_gguf import export_gguf
 from model_pipeline.stages.quantize import quantize
@@ -190,6 +194,33 @@ def test_a_second_run_gives_the_same_answers_and_one_section(
     compare_runs(first, again, Report(Console(file=told, width=300)))
     assert "Both runs have the same settings." in told.getvalue()
     assert "no difference shown" in told.getvalue()
+
+
+def allocated_too_much(*_: object, **__: object) -> torch.Tensor:
+    return torch.empty(2**60)
+
+
+def written_to_a_full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("work", "lack", "told"),
+    [
+        ("load_base", allocated_too_much, "The memory was not enough: set a smaller evaluate.batch_size."),
+        ("reply_nats", allocated_too_much, "The memory was not enough: set a smaller evaluate.batch_size."),
+        ("write_answers", written_to_a_full_disk, "The disk is full: make room, and run it again."),
+    ],
+)
+def test_what_the_machine_lacks_is_told_in_a_sentence(
+    work: str, lack: Callable[..., object], told: str, quantized: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(Path(shutil.copytree(quantized.folder, tmp_path / "run")), quantized.recipe)
+    monkeypatch.setattr(stage, "time_bot", no_bot)
+    monkeypatch.setattr(stage, work, lack)
+    with pytest.raises(TrainingFailed) as failed:
+        evaluate(run, Report(Console(file=io.StringIO())))
+    assert str(failed.value) == told and not run.is_finished(Stage.EVALUATE)
 
 
 def test_rows_without_room_for_an_answer_are_refused(quantized: Run, tmp_path: Path) -> None:

@@ -16,15 +16,16 @@ import pytest
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import Trainer
+from transformers import AutoModelForCausalLM, Trainer
 from trl import SFTTrainer
 
 from model_pipeline.data.prepared import read_rows, write_rows
 from model_pipeline.errors import InputInvalid, Interrupted, MaskWrong, TrainingFailed
-from model_pipeline.recipe import read_recipe
+from model_pipeline.recipe import Method, read_recipe
 from model_pipeline.runs import Run, Stage
 from model_pipeline.stages import fine_tune as stage
 from model_pipeline.stages.fine_tune import fine_tune
+from model_pipeline.training.base_model import load_base
 from model_pipeline.training.failures import told_in_a_sentence
 from tests.pipeline.prepared_run import Quiet, StoppedAt, prepared, prepared_run
 
@@ -184,6 +185,20 @@ def saved_to_a_full_disk(folder: Path) -> None:
     raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
+def read_with_too_little_memory(folder: Path) -> None:
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
+def mapped_with_too_little_memory(folder: Path) -> None:
+    raise SafetensorError("Cannot allocate memory (os error 12)")
+
+
+def loaded_with_too_little_memory(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as loading:
+        loading.setattr(AutoModelForCausalLM, "from_pretrained", lambda *given, **options: torch.empty(2**60))
+        load_base(str(folder), "", Method.LORA, torch.float32)
+
+
 def trained_with_too_little_memory(folder: Path) -> None:
     torch.empty(2**60)
 
@@ -194,9 +209,12 @@ def trained_with_too_little_memory(folder: Path) -> None:
         (copied_to_a_full_disk, "The disk is full: make room, and run it again."),
         (saved_to_a_full_disk, "The disk is full: make room, and run it again."),
         (trained_with_too_little_memory, "The memory was not enough: use less."),
+        (read_with_too_little_memory, "The memory was not enough: use less."),
+        (mapped_with_too_little_memory, "The memory was not enough: use less."),
+        (loaded_with_too_little_memory, "The memory was not enough: use less."),
     ],
 )
-def test_errors_without_a_number_are_told_in_a_sentence_too(
+def test_errors_of_every_library_are_told_in_a_sentence_too(
     work: Callable[[Path], None], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingFailed) as failed, told_in_a_sentence(None, "use less."):

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
-from model_pipeline.errors import InputInvalid
+from model_pipeline.errors import InputInvalid, TrainingFailed
 from model_pipeline.recipe import Recipe, check_recipe, read_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, create_run, sha256
@@ -91,6 +91,17 @@ def rows_of(run: Run) -> dict[str, list[Row]]:
 def test_marks_that_are_missing_are_told_before_anything_is_trained(tmp_path: Path) -> None:
     run = create_run(tmp_path / "run", read_recipe("starter-continued", ["prefer.data=nothing.jsonl"]))
     with pytest.raises(InputInvalid, match=r"There is no file or folder nothing\.jsonl"):
+        prepare(run, report()[0])
+    assert not run.is_finished(Stage.PREPARE)
+
+
+def test_too_little_memory_is_told_in_a_sentence(run_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: Any) -> None:
+        raise MemoryError
+
+    run = run_of([{"form": "quotes", "path": str(write_lines(tmp_path / "quotes.jsonl", QUOTES))}])
+    monkeypatch.setattr(stage, "remove_duplicates", broken)
+    with pytest.raises(TrainingFailed, match=r"^The memory was not enough: end other programs, or do it on a machine "):
         prepare(run, report()[0])
     assert not run.is_finished(Stage.PREPARE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import huggingface_hub
 import pytest
 from huggingface_hub import RepoCard
 
-from model_pipeline.errors import InputInvalid
+from model_pipeline.errors import InputInvalid, TrainingFailed
 from model_pipeline.runs import MANIFEST_FILE, Stage
+from model_pipeline.stages import publish as stage
 from tests.pipeline.publishing.finished_run import (
     BASE,
     GGUF,
@@ -42,6 +44,16 @@ def metadata(content: bytes) -> dict[str, Any]:
 
 
 # -- what arrives -----------------------------------------------------------------------------------------------------
+
+
+def test_a_disk_that_fills_is_told_in_a_sentence(person: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(stage, "_card_of", full)
+    with pytest.raises(TrainingFailed, match=r"^The disk is full: make room, and run it again\.$"):
+        person.publish()
+    assert not person.run.is_finished(Stage.PUBLISH)
 
 
 def test_every_named_repository_holds_its_files(person: Publisher) -> None:
