@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,14 +10,9 @@ import pytest
 
 from benchmarks.workload import Answered, percentile, prompt_for, summary
 from bot.composition import STARTER
+from tests.integration.benchmarks.command import ROOT, run
 
-ROOT = Path(__file__).parents[3]
 MODEL = STARTER / "model.gguf"
-
-
-def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
 def test_serving_compares_three_ways_in_one_run(tmp_path: Path) -> None:

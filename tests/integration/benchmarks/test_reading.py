@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.composition import STARTER
-from tests.integration.benchmarks.test_benchmarks import run
+from tests.integration.benchmarks.command import run
 
 FIRST, LONGER = "my bus is late", "hi\tHello! How are you?\tso tired today"
 Rows = list[list[str]]
