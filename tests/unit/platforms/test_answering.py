@@ -21,27 +21,8 @@ from bot.platforms.posts import Posts
 from bot.platforms.serving import serve
 from bot.settings import ChatSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, Stall, fixed_words, says
+from tests.unit.platforms.bench import Bench
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet, job_of
-
-
-@dataclass(slots=True)
-class Bench:
-    """The real service and the real answering between fakes at both ends."""
-
-    store: FakeStore
-    outlet: FakeOutlet
-    outbox: FakeOutbox
-    service: ChatService
-    answering: Answering
-
-    async def ask(self, text: str = "hello", address: Address = ADDRESS) -> int:
-        job = await self.service.accept_chat(KEY, text)
-        self.answering.answer(job, address)
-        return job.job_id
-
-    async def until_quiet(self) -> None:
-        while self.answering.busy:
-            await asyncio.sleep(0)
 
 
 def bench(*scripts: Script, outlet: FakeOutlet | None = None) -> Bench:

@@ -17,8 +17,8 @@ from bot.platforms.outlet import ChatGone
 from bot.platforms.rights import PrivacyFacts
 from bot.settings import ChatSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakePeople, FakeStore, Script, fixed_words, says
+from tests.unit.platforms.bench import Bench
 from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet, job_of
-from tests.unit.platforms.test_answering import Bench
 
 FIRST = NewTerms(changed=False, consents=False)
 ALONE = replace(ADDRESS, one_to_one=True)
