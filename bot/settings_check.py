@@ -32,7 +32,7 @@ def checked_value(given: Given, section: type[BaseModel], hidden: tuple[str, ...
     try:
         return _parsed(key, given, section)
     except ValueError as error:  # pydantic's or, for a list in a variable, the TOML reader's
-        shown, allowed = _shown(given.value, hidden), _allowed(section, key)
+        shown, allowed = shown_value(given.value, hidden), _allowed(section, key)
         raise SettingsError(f"{given.source}: {given.section}.{key} is {shown}, but must be {allowed}.") from error
 
 
@@ -86,7 +86,8 @@ def _spelled(given: Given, section: str, key: str | None) -> str:
     return f"{section}.{key}" if section and key is not None else section or key or ""
 
 
-def _shown(value: object, hidden: tuple[str, ...]) -> str:
+def shown_value(value: object, hidden: tuple[str, ...] = ()) -> str:
+    """As it is written in a file, in one short line, and without the `hidden` texts."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
     try:

@@ -6,23 +6,21 @@ Talks to the model and to the database through ports; knows no platform, no mode
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
 
 from bot.chat import prompts
+from bot.chat.asking import Asking
 from bot.chat.canary import Canary
-from bot.chat.choice import ChoiceSize, best_of, best_reply
+from bot.chat.choice import ChoiceSize
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
-from bot.chat.generation import Candidate, Finished, FinishReason, GenerationRequest, TextDelta
+from bot.chat.generation import Candidate, Finished, FinishReason, TextDelta
 from bot.chat.messages import (
     Complaint,
     ConversationKey,
-    JobState,
     MessageKind,
     Origin,
     Preferred,
@@ -49,20 +47,15 @@ from bot.chat.ports import (
     TextGenerator,
 )
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
-from bot.chat.replies import Reply, ReplyEvent, Showing, finished_reply, visible_reply
-from bot.chat.resting import Resting
+from bot.chat.recording import Recording
+from bot.chat.replies import ReplyEvent, Showing, finished_reply
 from bot.chat.safety import Concern, Finding, concern_in
 from bot.chat.served import Served, Serving
-from bot.chat.worn_turns import WornTurns
-from bot.chat.writing import Progress, Wanted, Writer, Written, generated, no_words
-from bot.errors import GenerationError, InputError, QuotesmithError, WorkerCrashed
+from bot.chat.writing import Progress, Writer, Written, generated, no_words
+from bot.chat.writing_ahead import WritingAhead
+from bot.errors import InputError
 from bot.settings import ChatSettings, QuoteSettings
 
-log = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
-_WRITER_AHEAD = "quotesmith:pool"  # whom the queue is fair to when a quote is written for nobody yet
-_WEARING = 1_000  # quotes whose turns of phrase are counted as worn
 _TO_COMPARE = 4  # drawn for a comparison, since two may be alike or none at all
 
 
@@ -105,12 +98,11 @@ class ChatService:
         self._fixed_words = fixed_words
         self._stores = stores
         self._deadline_s = deadline_s
-        self._writer = Writer(deadline_s)
-        self._worn = WornTurns(_WEARING)
-        self._resting = Resting(clock)
         self._clock = clock
-        self._parking = False
-        self._ahead: asyncio.Task[bool] | None = None  # what is being written for nobody yet
+        self._writer = Writer(deadline_s)
+        self._asking = Asking(chat, quote, deadline_s)
+        self._ahead = WritingAhead(self._serving, self._writer, self._asking, stores.pool, quote, clock)
+        self._recording = Recording(stores.jobs)
 
     @property
     def model(self) -> Model:
@@ -176,10 +168,10 @@ class ChatService:
     def answer(self, job: AcceptedJob, *, seed: int | None = None) -> AsyncGenerator[ReplyEvent, None]:
         """Write the reply to what was accepted, now or by a process that is gone."""
         if job.kind is MessageKind.QUOTE:
-            return self._on_record(job.job_id, partial(self._quoting, job, seed))
+            return self._recording.around(job.job_id, partial(self._quoting, job, seed))
         if job.kind is MessageKind.COMPARE:
-            return self._on_record(job.job_id, partial(self._comparing, job))
-        return self._on_record(job.job_id, partial(self._chatting, job, seed))
+            return self._recording.around(job.job_id, partial(self._comparing, job))
+        return self._recording.around(job.job_id, partial(self._chatting, job, seed))
 
     def serve(self, model: Model, generator: TextGenerator, judge: Judge | None = None) -> None:
         """Write with another model from now on; what is being written ends with the one that it began with."""
@@ -198,7 +190,7 @@ class ChatService:
 
     def park(self) -> None:
         """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
-        self._parking = True
+        self._recording.park()
 
     def _served(self, model: Model, generator: TextGenerator, judge: Judge | None) -> Served:
         return Served(
@@ -278,66 +270,8 @@ class ChatService:
         await self._stores.jobs.confirm_delivery(message_id)
 
     async def write_ahead(self) -> bool:
-        """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of any.
-
-        A keyword that nothing new came of is left alone for a while, longer each time. All is given up as soon as there
-        is something to write for a person: many candidates of a large model would hold their places for seconds.
-
-        While a model is being tried out, both write: quotes ahead of time have the whole choice, and are the better for
-        it.
-        """
-        if not self._quote.pool_depth:
-            return False
-        async with AsyncExitStack() as holds:
-            for served in [one.held(holds) for one in self._serving.all]:
-                if all(one.generator.idle for one in self._serving.all):
-                    self._ahead = writing = asyncio.create_task(self._write_ahead(served), name="writing ahead")
-                    try:
-                        await asyncio.wait([writing])
-                    finally:
-                        writing.cancel()  # the bot stops
-                    if writing.cancelled():
-                        return False
-                    if writing.result():
-                        return True
-        return False
-
-    async def _people_first(self) -> None:
-        """Give up what is written ahead, and wait until its places are free.
-
-        To be called as soon as it is known that the model is needed, and again just before it is asked: something more
-        may have been begun meanwhile.
-        """
-        if self._ahead is not None and self._ahead.cancel():
-            await asyncio.wait([self._ahead])
-
-    async def _write_ahead(self, served: Served) -> bool:
-        model = served.model.sha256
-        wanted = await self._stores.pool.wanted(model, self._quote.pool_depth, self._quote.pool_keywords)
-        for keyword in self._resting.awake(model, wanted):
-            try:
-                new, why = await self._write_one_ahead(served, keyword), "the model wrote one that was there before"
-            except WorkerCrashed:
-                self._resting.nothing_new(model, keyword)  # it may be what the worker dies of
-                raise
-            except GenerationError as error:
-                new, why = False, str(error)
-            if new:
-                self._resting.something_new(model, keyword)
-                return True
-            if self._resting.nothing_new(model, keyword):
-                log.warning("no new quote came for a keyword that is asked for often, which is now tried less: %s", why)
-        return False
-
-    async def _write_one_ahead(self, served: Served, keyword: str) -> bool:
-        request = self._quote_request(served.model, keyword, _WRITER_AHEAD, None, None)
-        writing = self._writer.best(served, self._wanted_quote(served, request, keyword, ()), self._quote.candidates)
-        async with aclosing(writing) as events:
-            async for event in events:
-                if isinstance(event, Written):
-                    quote = PooledQuote(keyword, event.text, event.record.finished.completion_tokens)
-                    return await self._stores.pool.put(quote, served.model.sha256)
-        return False
+        """Write one quote for a keyword that people ask for, if nobody waits; False when nothing new came of any."""
+        return await self._ahead.write()
 
     async def _quoting(
         self, job: AcceptedJob, seed: int | None, holds: AsyncExitStack
@@ -355,17 +289,17 @@ class ChatService:
             while pooled is not None and Showing(seen, visible_beginning).repeats(pooled.text):
                 pooled = await self._from_pool(served.model, job)
         if pooled is not None:
-            self._worn.add(pooled.text)
+            self._asking.gave(pooled.text)
             yield TextDelta(pooled.text)
             yield _pooled(served.model, pooled)
             return
-        await self._people_first()
-        request = self._quote_request(served.model, job.text, job.key.person, job.style, seed)
-        wanted = self._wanted_quote(served, request, job.text, seen)
+        await self._ahead.people_first()
+        request = self._asking.quote_request(served.model, job.text, job.key.person, job.style, seed)
+        wanted = self._asking.wanted_quote(served, request, job.text, seen)
         async with aclosing(self._writer.in_time(served, wanted, served.quote_choice, self._waited_s(job))) as events:
             async for event in events:
                 if isinstance(event, Written):
-                    self._worn.add(event.text)
+                    self._asking.gave(event.text)
                 yield event
 
     async def _chatting(
@@ -376,7 +310,7 @@ class ChatService:
             async for event in self._say_fixed(served.model, finding):
                 yield event
             return
-        await self._people_first()
+        await self._ahead.people_first()
         message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
         most = prompts.most_shown(served.model, self._chat.history_messages)
         # What came after the message is no part of what it asks; and another one may have started over meanwhile.
@@ -385,10 +319,10 @@ class ChatService:
             self._stores.conversations.recent_replies(job.key, MessageKind.CHAT, self._chat.repeat_window),
         )
         shown = history or [message]
-        request = self._chat_request(served.model, job.key, shown, seed)
+        request = self._asking.chat_request(served.model, job.key, shown, seed)
         said = " ".join(earlier.text for earlier in shown)
-        await self._people_first()
-        wanted = self._wanted_reply(served, request, said, seen)
+        await self._ahead.people_first()
+        wanted = self._asking.wanted_reply(served, request, said, seen)
         async with aclosing(self._writer.in_time(served, wanted, served.reply_choice, self._waited_s(job))) as events:
             async for event in events:
                 yield event
@@ -402,9 +336,9 @@ class ChatService:
                 yield event
             return
         arms = [served.held(holds) for served in self._serving.all]
-        requests = [self._to_compare(served.model, job, about) for served in arms]
+        requests = [self._asking.to_compare(served.model, job, about) for served in arms]
         left_s = self._deadline_s  # for all attempts together
-        await self._people_first()
+        await self._ahead.people_first()
         for attempt in range(1, self._quote.attempts + 1):
             this_time = [replace(prompts.next_attempt(one, attempt), deadline_s=left_s) for one in requests]
             written = await asyncio.gather(
@@ -428,46 +362,13 @@ class ChatService:
                 break
         raise no_words()
 
-    def _to_compare(self, model: Model, job: AcceptedJob, about: MessageKind) -> GenerationRequest:
-        """What two replies are drawn for; a message is answered without what was said before."""
-        if about is MessageKind.QUOTE:
-            return self._quote_request(model, job.text, job.key.person, None, None)
-        message = StoredMessage(job.message_id, None, Role.USER, MessageKind.CHAT, job.text)
-        return self._chat_request(model, job.key, [message], None)
-
-    def _chat_request(
-        self, model: Model, key: ConversationKey, history: Sequence[StoredMessage], seed: int | None
-    ) -> GenerationRequest:
-        return prompts.chat_request(
-            model,
-            self._chat.system_prompt,
-            history,
-            key,
-            max_tokens=self._chat.reply_max_tokens,
-            seed=seed,
-            deadline_s=self._deadline_s,
-        )
-
-    def _quote_request(
-        self, model: Model, keyword: str, person: str, style: Style | None, seed: int | None
-    ) -> GenerationRequest:
-        return prompts.quote_request(
-            model,
-            keyword,
-            person=person,
-            style=style,
-            max_tokens=self._quote.max_tokens,
-            seed=seed,
-            deadline_s=self._deadline_s,
-        )
-
     async def _from_pool(self, model: Model, job: AcceptedJob) -> PooledQuote | None:
         """A quote written ahead; where there is none, what is being written ahead gives way already."""
         pooled = None
         if self._quote.pool_depth and job.style is None:
             pooled = await self._stores.pool.take(job.text, model.sha256)
         if pooled is None:
-            await self._people_first()
+            await self._ahead.people_first()
         return pooled
 
     async def _say_fixed(self, model: Model, finding: Finding) -> AsyncGenerator[Progress, None]:
@@ -477,85 +378,6 @@ class ChatService:
         text = self._fixed_words(finding)
         yield TextDelta(text)
         yield Written(text, record)
-
-    def _wanted_quote(self, served: Served, request: GenerationRequest, keyword: str, seen: Sequence[str]) -> Wanted:
-        judge = served.judge
-        asked = prompts.asked_keyword(served.model.quote_prompt, keyword)
-        return Wanted(
-            replace(request, states=judge is not None and judge.of_readers),
-            seen,
-            self._quote.attempts,
-            visible_beginning,
-            _quote_of,
-            lambda quotes: best_of(asked, quotes, seen, judge, partial(self._worn.worn, asked)),
-        )
-
-    def _wanted_reply(self, served: Served, request: GenerationRequest, said: str, seen: Sequence[str]) -> Wanted:
-        judge = served.judge
-        return Wanted(
-            replace(request, states=judge is not None and judge.of_replies),
-            seen,
-            self._chat.attempts,
-            visible_reply,
-            finished_reply,
-            lambda replies: best_reply(said, replies, judge),
-        )
-
-    async def _on_record(
-        self, job_id: int, write: Callable[[AsyncExitStack], AsyncGenerator[Progress, None]]
-    ) -> AsyncGenerator[ReplyEvent, None]:
-        """Pass the events on, and put the job's start and end on record, whatever the end is.
-
-        The start is put there while the writing begins; nothing is passed on before.
-        Whose text it is to be may be taken out of service between two attempts, so what writes holds it until then.
-        """
-        written: Written | None = None
-        starting = asyncio.ensure_future(self._stores.jobs.start(job_id))
-        try:
-            async with AsyncExitStack() as holds, aclosing(write(holds)) as events:
-                async for event in events:
-                    await asyncio.shield(starting)
-                    if isinstance(event, Written):
-                        written = event
-                        break
-                    yield event
-            assert written is not None
-        except BaseException as error:
-            await _to_its_end(self._cut_off(job_id, starting, error))
-            raise
-        recording = asyncio.ensure_future(self._complete(job_id, written))
-        try:
-            await _to_its_end(recording)
-        except asyncio.CancelledError:
-            if recording.done() and recording.exception() is None:  # too late: whoever gives up is told what there is
-                with suppress(GeneratorExit):
-                    yield recording.result()
-            raise
-        yield recording.result()
-
-    async def _cut_off(self, job_id: int, starting: asyncio.Future[None], error: BaseException) -> None:
-        await asyncio.gather(starting, return_exceptions=True)  # a start behind it would take the end back
-        if self._parking and isinstance(error, asyncio.CancelledError | GeneratorExit | WorkerCrashed):
-            await self._stores.jobs.park(job_id)
-        else:
-            await self._stores.jobs.end(job_id, *_verdict(error))
-
-    async def _complete(self, job_id: int, written: Written) -> Reply:
-        try:
-            message_id = await self._stores.jobs.complete(job_id, written.text, written.record, written.comparison)
-        except QuotesmithError as error:
-            await self._stores.jobs.end(job_id, *_verdict(error))
-            raise
-        finished = written.record.finished
-        return Reply(
-            text=written.text,
-            message_id=message_id,
-            model=written.record.model_name,
-            source=written.record.source,
-            tokens=finished.completion_tokens,
-            elapsed_ms=round(finished.elapsed_s * 1000),
-            reason=finished.reason,
-        )
 
 
 def _pooled(model: Model, pooled: PooledQuote) -> Written:
@@ -569,24 +391,3 @@ def _usable(candidate: Candidate, kind: MessageKind) -> str | None:
     if kind is MessageKind.QUOTE:
         return finished_quote(candidate.text)
     return finished_reply(candidate.text, candidate.finished.reason)
-
-
-def _quote_of(text: str, reason: FinishReason) -> str | None:
-    return finished_quote(text)
-
-
-def _verdict(error: BaseException) -> tuple[JobState, str]:
-    """How a job ends over an error."""
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return JobState.CANCELLED, "given up by the person"
-    return JobState.FAILED, f"{type(error).__name__}: {error}"
-
-
-async def _to_its_end(write: Coroutine[Any, Any, _T] | asyncio.Future[_T]) -> _T:
-    """Await a change of the records to its end: a person who gives up in the middle must not leave it half known."""
-    task = asyncio.ensure_future(write)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

@@ -13,6 +13,7 @@ from bot.chat.generation import Sampling
 from bot.chat.model import Model, QuotePrompt
 from bot.errors import ModelInvalid
 from bot.models.disk import write_durably
+from bot.settings_check import shown_value
 
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 20
@@ -20,6 +21,7 @@ MAX_JUDGE_BYTES = 8 << 20
 MAX_SHOWN_KEY = 100  # characters
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 NAME_RULE = "1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or a digit"
+_TELLS_ALL = ("value_error", "missing", "extra_forbidden", "json_invalid")  # problems that need no value beside them
 
 _DEFAULT = Sampling()
 
@@ -156,9 +158,11 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first wrong key and what is allowed there, without a full stop."""
-    problem = error.errors(include_url=False, include_input=False)[0]
+    """The first wrong key, what is allowed there and what was given, without a full stop."""
+    problem = error.errors(include_url=False)[0]
     parts = ".".join(str(part) for part in problem["loc"])[:MAX_SHOWN_KEY]
     key = "".join(letter if letter.isprintable() else "?" for letter in parts)  # it may be anybody's text
     text = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] not in _TELLS_ALL:
+        text += f", and is {shown_value(problem['input'])}"
     return f"{key}: {text[:1].lower()}{text[1:]}" if key else f"{text[:1].lower()}{text[1:]}"
