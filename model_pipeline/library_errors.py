@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+_TELLS_ALL = ("value_error", "missing", "extra_forbidden")  # problems of pydantic's that need no value beside them
+_LONGEST_SHOWN = 60  # characters
+
+
+def refusal(problem: Mapping[str, Any]) -> str:
+    """One of pydantic's problems as the end of a sentence about its key: what is allowed there, and what was given."""
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    return text if problem["type"] in _TELLS_ALL else f"{text}, and is {_shown(problem['input'])}"
+
+
+def _shown(value: object) -> str:
+    """As it is written in TOML and JSON, in one short line; it may be anybody's text."""
+    if isinstance(value, dict | list | tuple):
+        return "a table" if isinstance(value, dict) else "a list"
+    shown = repr(value) if isinstance(value, str) else str(value).lower()
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
+
 
 def first_line(error: BaseException) -> str:
     """A library's message as the end of a sentence."""

@@ -19,6 +19,7 @@ from model_pipeline.errors import InputInvalid
 from model_pipeline.gating.settings import Gate
 from model_pipeline.gguf.description import Card, HistoryMessages, QuotePrompt, SamplingByUse
 from model_pipeline.gguf.quantize import parse_type
+from model_pipeline.library_errors import refusal
 
 _Read = TypeVar("_Read", bound=BaseModel)
 RECIPES = files("model_pipeline") / "recipes"
@@ -564,9 +565,9 @@ def _value(text: str) -> object:
 
 
 def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False)[0]
+    problem = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in problem["loc"])
-    text = problem["msg"].removeprefix("Value error, ")
+    text = refusal(problem)
     if problem["type"] == "extra_forbidden":
         text = "is not a key of a recipe"
     return f"{key} {text[0].lower()}{text[1:]}" if key else text

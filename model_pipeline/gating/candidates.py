@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from model_pipeline.errors import InputInvalid
-from model_pipeline.gguf.description import HistoryMessages, QuotePrompt
+from model_pipeline.gguf.description import HistoryMessages, QuotePrompt, first_problem
 from model_pipeline.gguf.model_folder import MANIFEST_FILE
 from model_pipeline.runs import MODEL_FOLDER, RECIPE_FILE, sha256
 
 # What changes answers beside the files.
 ASKING = ("quote_prompt", "sampling", "system_prompt", "history_messages", "context_tokens")
-_HISTORY: TypeAdapter[HistoryMessages] = TypeAdapter(HistoryMessages)
+
+
+class _Asked(BaseModel):
+    """How the manifest says that the model is asked; the rest of it is for the bot to check."""
+
+    quote_prompt: QuotePrompt
+    history_messages: HistoryMessages = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +78,18 @@ def read_candidate(folder: Path) -> Candidate:
         raise InputInvalid(f"{folder} holds no model; give a model folder, or a run that has been through quantize.")
     try:
         manifest = dict(json.loads(path.read_text(encoding="utf-8")))
-        prompt = QuotePrompt.model_validate(manifest["quote_prompt"])
-        history = _HISTORY.validate_python(manifest.get("history_messages"))
+        asked = _Asked.model_validate(manifest)
         gguf = found / str(manifest["file"])
-    except (OSError, ValueError, TypeError, KeyError, ValidationError) as error:
+    except ValidationError as error:
+        raise InputInvalid(
+            f"{path} is not the manifest of a model ({first_problem(error)}); quotesmith-pipeline quantize writes one."
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputInvalid(
             f"{path} is not the manifest of a model; quotesmith-pipeline quantize writes one."
         ) from error
-    return Candidate(found, manifest, prompt, history, gguf, sha256(gguf) if gguf.is_file() else "")
+    digest = sha256(gguf) if gguf.is_file() else ""
+    return Candidate(found, manifest, asked.quote_prompt, asked.history_messages, gguf, digest)
 
 
 def _texts(content: object) -> Iterator[str]:

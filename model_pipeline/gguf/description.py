@@ -11,6 +11,7 @@ import emoji
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_pipeline.errors import InputInvalid
+from model_pipeline.library_errors import refusal
 
 _AROUND = re.compile(r"""^[\s#"'“”‘’]+|[\s.,!?…"'“”‘’]+$""")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)", re.IGNORECASE)
@@ -19,7 +20,7 @@ _SKIN_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 # Messages of a conversation that a model is shown at most, the newest among them, as the bot's setting
 # `chat.history_messages` counts: 1 is that one alone. None is no limit of the model's own.
-HistoryMessages = Annotated[int, Field(ge=1, le=10_000)] | None
+HistoryMessages = Annotated[int, Field(ge=1, le=10_000, strict=True)] | None
 
 
 def history_sentence(most: HistoryMessages) -> str:
@@ -130,10 +131,11 @@ def read_description(path: Path, **overrides: object) -> Description:
     try:
         return Description.model_validate(content | given)
     except ValidationError as error:
-        raise InputInvalid(f"The description {path} cannot be used: {_first_problem(error)}.") from error
+        raise InputInvalid(f"The description {path} cannot be used: {first_problem(error)}.") from error
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False)[0]
+def first_problem(error: ValidationError) -> str:
+    """The first wrong key, what is allowed there and what was given, without a full stop."""
+    problem = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in problem["loc"])
-    return f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{key}: {refusal(problem)}"

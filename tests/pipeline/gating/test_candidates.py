@@ -82,11 +82,14 @@ def test_answers_depend_on_prompt_sampling_and_judge(tmp_path: Path) -> None:
     assert len(served) == 5
 
 
-@pytest.mark.parametrize("history_messages", [0, "all"])
-def test_a_manifest_that_the_bot_would_refuse_is_refused(tmp_path: Path, history_messages: object) -> None:
+@pytest.mark.parametrize(
+    ("history_messages", "told"),
+    [(0, "greater than or equal to 1, and is 0"), ("all", "a valid integer, and is 'all'"), (True, "and is true")],
+)
+def test_a_manifest_that_the_bot_would_refuse_is_refused(tmp_path: Path, history_messages: object, told: str) -> None:
     shutil.copytree(STARTER, tmp_path / "model")
     state(tmp_path / "model", history_messages=history_messages)
-    with pytest.raises(InputInvalid, match="is not the manifest of a model"):
+    with pytest.raises(InputInvalid, match=rf"is not the manifest of a model \(history_messages: .*{told}\)"):
         read_candidate(tmp_path / "model")
 
 

@@ -76,7 +76,8 @@ def test_an_override_replaces_a_key_unless_it_is_none(tmp_path: Path) -> None:
         ("chat = true", 'chat = true\n[sampling.chat]\ntemperature = "hot"', "sampling.chat.temperature: "),
         ("chat = true", "chat = true\n[sampling.quote]\ntop_p = 0.0", "sampling.quote.top_p: "),
         ("chat = true", "chat = true\ntemprature = 1", "quote_prompt.temprature: Extra inputs"),
-        ("[quote_prompt]", "history_messages = 0\n[quote_prompt]", "history_messages: Input should be greater than"),
+        ("[quote_prompt]", "history_messages = 0\n[quote_prompt]", "greater than or equal to 1, and is 0."),
+        ("[quote_prompt]", "history_messages = true\n[quote_prompt]", "should be a valid integer, and is true."),
         ("[quote_prompt]", "[quote_prompt", "cannot be read: "),
     ],
 )

@@ -58,6 +58,10 @@ def test_a_recipe_begins_with_the_command_that_runs_it(name: str, tmp_path: Path
         (["show", "nothing"], "There is no recipe 'nothing'; give the path of a .toml file, or one of gpt2-chat"),
         (["run", "starter", "--set", "fine_tune.rank=4"], "fine_tune.rank is not a key of a recipe."),
         (["run", "starter", "--set", "fine_tune.r=many"], "fine_tune.r input should be a valid integer"),
+        (
+            ["run", "starter", "--set", "served.history_messages=0"],
+            "served.history_messages input should be greater than or equal to 1, and is 0.",
+        ),
         (["run", "starter", "--set", "nothing"], "'nothing' sets nothing; write it as section.key=value"),
         (["merge", "nowhere"], "nowhere holds no run; quotesmith-pipeline run RECIPE --out nowhere begins one."),
         (["compare", "nowhere", "nowhere"], "nowhere holds no run"),
