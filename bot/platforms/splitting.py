@@ -1,4 +1,4 @@
-"""Cuts a long reply into messages: behind a sentence if possible, never inside a word or a code fence; pure."""
+"""Cuts a long text into messages: behind a line or a sentence if possible, never in a word or a code fence; pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~)([^\n`]*)$", re.MULTILINE)
 _PARAGRAPH = re.compile(r"\n\s*\n")
-_SENTENCE = re.compile(r"(?<=[.!?…])[\"”»')\]]*\s+|(?<=[。！？])|\n")
+_LINE = re.compile(r"\n")  # of a list, such as that of favourites, each is one item, however many sentences it has
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"”»')\]]*\s+|(?<=[。！？])")
 _WORD = re.compile(r"\s+")
 _JOINER, _AS_EMOJI = "\u200d", "\ufe0f"
 _LEAST = 0.4  # of the limit: a nicer place to cut that leaves less than this in a message is not taken
@@ -86,9 +87,9 @@ def _open_fence(text: str, end: int) -> re.Match[str] | None:
 
 
 def _good_end(text: str, end: int, least: int) -> int:
-    """The last end of a paragraph, else of a sentence, else of a word, up to `end`; `end` where there is none."""
+    """The last end of a paragraph, else of a line, a sentence, a word, up to `end`; `end` where there is none."""
     window = text[: end + 1] if text[end : end + 1].isspace() else text[:end]
-    for boundary, floor in ((_PARAGRAPH, least), (_SENTENCE, least), (_WORD, 1)):
+    for boundary, floor in ((_PARAGRAPH, least), (_LINE, least), (_SENTENCE, least), (_WORD, 1)):
         ends = [match.end() for match in boundary.finditer(window) if match.start() >= floor]
         if ends:
             return ends[-1]

@@ -465,6 +465,7 @@ async def test_favourites_that_fill_more_than_a_message_all_arrive(scene: Scene)
     asked = server.command(ada, channel, "favorites")
     await server.until(lambda: joined(each for each in (asked.original, *asked.followups) if each) == expected)
     assert asked.followups and all(each["flags"] & EPHEMERAL for each in asked.followups)
+    assert all(each["content"].startswith("⭐ Quote") for each in asked.followups)  # no quote is cut
     server.say(ada, server.dm(ada), "/favorites")
     assert joined(await scene.said(server.dm(ada), 2)) == expected
 

@@ -25,6 +25,19 @@ def test_a_message_ends_with_a_sentence() -> None:
     assert all(part.endswith("nobody.") and part.startswith("The harbour") for part in parts)
 
 
+@pytest.mark.parametrize("limit", [300, 500, 1_970, 4_096])
+def test_a_list_is_cut_between_its_items(limit: int) -> None:
+    items = [f"⭐ {number}. {' '.join([SENTENCE] * (1 + number % 3))}" for number in range(60)]
+    parts = split("\n".join(["Your newest favourites:", *items]), limit)
+    assert all(part.startswith("⭐ ") for part in parts[1:])
+    assert [line for part in parts for line in part.splitlines()][1:] == items
+
+
+def test_an_item_longer_than_a_message_is_cut_behind_a_sentence() -> None:
+    parts = split(f"Your favourite:\n⭐ {' '.join([SENTENCE] * 20)}", 300)
+    assert parts[0].startswith("Your favourite:\n⭐ The") and all(part.endswith("nobody.") for part in parts)
+
+
 def test_a_sentence_keeps_its_closing_mark() -> None:
     assert split('He said: "Come in now." She did not move.', 30) == ['He said: "Come in now."', "She did not move."]
 
