@@ -15,6 +15,7 @@ from model_pipeline.training.checkpoints import find_checkpoint
 
 MORE_MEMORY = "end other programs, or do it on a machine with more of it."  # where the whole model must be held
 _SHORT_IN_WORDS = ("allocate memory", "out of memory")  # of torch's allocators, for processors and for GPUs
+_OF_TORCH = "OutOfMemoryError"  # by name, without importing torch; some of its allocators say it in other words
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = (  # of errors that carry no number: shutil's, safetensors', and those of torch's writer of files
     *map(os.strerror, _FULL),
@@ -53,7 +54,10 @@ def is_of_memory(error: Exception) -> bool:
     """Whether the memory was short; what translates a library's other errors lets this one through."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _SHORT_IN_WORDS)
+    # Of these kinds alone, which are told: a library that finds no static TLS block cannot be imported, and says so.
+    in_words = isinstance(error, OSError | RuntimeError | SafetensorError)
+    is_said = in_words and any(words in str(error) for words in _SHORT_IN_WORDS)
+    return is_said or isinstance(error, MemoryError) or type(error).__name__ == _OF_TORCH
 
 
 def _is_of_the_disk(error: Exception) -> bool:

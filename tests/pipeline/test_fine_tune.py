@@ -199,6 +199,10 @@ def loaded_with_too_little_memory(folder: Path) -> None:
         load_base(str(folder), "", Method.LORA, torch.float32)
 
 
+def allocated_by_cuda_itself(folder: Path) -> None:
+    raise torch.OutOfMemoryError("Allocation on device ")  # the rest is cut off where the device is number 0
+
+
 def trained_with_too_little_memory(folder: Path) -> None:
     torch.empty(2**60)
 
@@ -209,6 +213,7 @@ def trained_with_too_little_memory(folder: Path) -> None:
         (copied_to_a_full_disk, "The disk is full: make room, and run it again."),
         (saved_to_a_full_disk, "The disk is full: make room, and run it again."),
         (trained_with_too_little_memory, "The memory was not enough: use less."),
+        (allocated_by_cuda_itself, "The memory was not enough: use less."),
         (read_with_too_little_memory, "The memory was not enough: use less."),
         (mapped_with_too_little_memory, "The memory was not enough: use less."),
         (loaded_with_too_little_memory, "The memory was not enough: use less."),
@@ -225,6 +230,17 @@ def test_errors_of_every_library_are_told_in_a_sentence_too(
 def test_what_is_no_lack_of_the_machine_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(shutil.Error), told_in_a_sentence(None, "use less."):
         raise shutil.Error([("from", "to", "[Errno 13] Permission denied: 'to'")])
+
+
+def test_a_library_that_cannot_be_imported_is_no_lack_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any, **options: Any) -> None:
+        raise ImportError("libgomp.so.1: cannot allocate memory in static TLS block")
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", broken)
+    with pytest.raises(InputInvalid, match=r"cannot be loaded: libgomp"), told_in_a_sentence(None, "use less."):
+        load_base(str(tmp_path), "", Method.LORA, torch.float32)
 
 
 def test_a_disk_that_fills_while_what_was_trained_is_saved_is_told(
