@@ -91,7 +91,7 @@ def shown_value(value: object, hidden: tuple[str, ...] = ()) -> str:
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
     try:
-        shown = repr(value) if isinstance(value, str) else str(value).lower()
+        shown = "null" if value is None else repr(value) if isinstance(value, str) else str(value).lower()
     except ValueError:  # a number with thousands of digits
         return "a number of thousands of digits"
     if any(secret in shown or (isinstance(value, str) and secret in value) for secret in hidden):

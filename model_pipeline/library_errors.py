@@ -19,7 +19,10 @@ def _shown(value: object) -> str:
     """As it is written in TOML and JSON, in one short line; it may be anybody's text."""
     if isinstance(value, dict | list | tuple):
         return "a table" if isinstance(value, dict) else "a list"
-    shown = repr(value) if isinstance(value, str) else str(value).lower()
+    try:
+        shown = "null" if value is None else repr(value) if isinstance(value, str) else str(value).lower()
+    except ValueError:  # str's, of a number that was written in hexadecimal
+        return "a number of thousands of digits"
     return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
 
 

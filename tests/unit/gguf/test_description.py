@@ -78,6 +78,7 @@ def test_an_override_replaces_a_key_unless_it_is_none(tmp_path: Path) -> None:
         ("chat = true", "chat = true\ntemprature = 1", "quote_prompt.temprature: Extra inputs"),
         ("[quote_prompt]", "history_messages = 0\n[quote_prompt]", "greater than or equal to 1, and is 0."),
         ("[quote_prompt]", "history_messages = true\n[quote_prompt]", "should be a valid integer, and is true."),
+        ("[quote_prompt]", f"history_messages = 0x1{'0' * 5000}\n[quote_prompt]", "is a number of thousands of digits"),
         ("[quote_prompt]", "[quote_prompt", "cannot be read: "),
     ],
 )

@@ -77,6 +77,7 @@ def test_a_written_manifest_is_read_again_with_keys_of_a_later_version(gguf: Pat
         ({"history_messages": True}, "history_messages: input should be a valid integer, and is true."),
         ({"history_messages": [1]}, "history_messages: input should be a valid integer, and is a list."),
         ({"name": "A\nB" * 1_000}, "and is 'A\\nBA"),
+        ({"name": None}, "name: input should be a valid string, and is null."),
         ({"quote_prompt": {"template": "no place", "chat": False}}, "must stand in it exactly once, not 0 times"),
         ({"quote_prompt": {"template": "{keyword}{keyword}", "chat": True}}, "exactly once, not 2 times"),
         ({"quote_prompt": {"template": "{keyword}"}}, "quote_prompt.chat: field required"),
