@@ -59,7 +59,7 @@ class Asking:
     def quote_request(
         self, model: Model, keyword: str, person: str, style: Style | None, seed: int | None
     ) -> GenerationRequest:
-        """A quote on a keyword, for whom the queue is to be fair to."""
+        """A quote on a keyword; `person` is whom the queue is to be fair to."""
         return prompts.quote_request(
             model,
             keyword,
@@ -71,7 +71,7 @@ class Asking:
         )
 
     def wanted_quote(self, served: Served, request: GenerationRequest, keyword: str, seen: Sequence[str]) -> Wanted:
-        """A quote that was not seen lately, by the model's own judge."""
+        """A quote that was not `seen` lately; the judge that came with the model, if any, helps to choose it."""
         judge = served.judge
         asked = prompts.asked_keyword(served.model.quote_prompt, keyword)
         return Wanted(
@@ -84,7 +84,7 @@ class Asking:
         )
 
     def wanted_reply(self, served: Served, request: GenerationRequest, said: str, seen: Sequence[str]) -> Wanted:
-        """A reply to all that was `said`, by the model's own judge."""
+        """A reply to all that was `said`, and that was not `seen` lately; chosen as `wanted_quote` is."""
         judge = served.judge
         return Wanted(
             replace(request, states=judge is not None and judge.of_replies),
