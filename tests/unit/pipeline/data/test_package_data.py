@@ -14,7 +14,13 @@ from model_pipeline.data.sources import PACKAGE_DATA, read_lines
 from model_pipeline.recipe import Recipe, read_recipe, recipe_names
 
 RICHER = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "more-rich-quotes.jsonl")
-PLAIN = ("plain-quotes.jsonl", "kept-quotes.jsonl", "phrase-quotes.jsonl", "more-phrase-quotes.jsonl")
+PLAIN = (
+    "plain-quotes.jsonl",
+    "kept-quotes.jsonl",
+    "phrase-quotes.jsonl",
+    "more-phrase-quotes.jsonl",
+    "varied-quotes.jsonl",
+)
 QUOTES = (*RICHER, *PLAIN)
 RICH = ("rich-quotes.jsonl", "more-rich-quotes.jsonl")
 MENDED = ("mended-quotes.jsonl", "mended-again.jsonl")
