@@ -50,7 +50,7 @@ from model_pipeline.recipe import Method, Precision
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
 from model_pipeline.training.base_model import load_base
-from model_pipeline.training.failures import told_in_a_sentence
+from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 from model_pipeline.training.hardware import Hardware, dtype_of, find_hardware
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
@@ -75,7 +75,7 @@ class _Task:
         return tuple(max(1, len(row.reference)) for row in self.asked)
 
 
-@told_in_a_sentence(None, "set a smaller evaluate.batch_size.")
+@told_in_a_sentence(None, f"set a smaller evaluate.batch_size, or {MORE_MEMORY}")
 def evaluate(run: Run, report: Report) -> None:
     """Write the report and update the model folder. Raises `InputInvalid` or `TrainingFailed` (memory, disk)."""
     began = datetime.now(UTC)

@@ -204,11 +204,17 @@ def written_to_a_full_disk(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+SHORT_OF_MEMORY = (
+    "The memory was not enough: set a smaller evaluate.batch_size, or end other programs, or do it on a machine with "
+    "more of it."
+)
+
+
 @pytest.mark.parametrize(
     ("work", "lack", "told"),
     [
-        ("load_base", allocated_too_much, "The memory was not enough: set a smaller evaluate.batch_size."),
-        ("reply_nats", allocated_too_much, "The memory was not enough: set a smaller evaluate.batch_size."),
+        ("load_base", allocated_too_much, SHORT_OF_MEMORY),
+        ("reply_nats", allocated_too_much, SHORT_OF_MEMORY),
         ("write_answers", written_to_a_full_disk, "The disk is full: make room, and run it again."),
     ],
 )
