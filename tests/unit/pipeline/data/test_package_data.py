@@ -16,6 +16,7 @@ from model_pipeline.recipe import Recipe, read_recipe, recipe_names
 RICHER = ("quotes.jsonl", "simple-quotes.jsonl", "rich-quotes.jsonl", "more-rich-quotes.jsonl")
 PLAIN = (
     "plain-quotes.jsonl",
+    "more-plain-quotes.jsonl",
     "kept-quotes.jsonl",
     "phrase-quotes.jsonl",
     "more-phrase-quotes.jsonl",
