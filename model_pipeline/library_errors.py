@@ -7,12 +7,20 @@ from typing import Any
 
 _TELLS_ALL = ("value_error", "missing", "extra_forbidden")  # problems of pydantic's that need no value beside them
 _LONGEST_SHOWN = 60  # characters
+_LONGEST_KEY = 100
 
 
 def refusal(problem: Mapping[str, Any]) -> str:
     """One of pydantic's problems as the end of a sentence about its key: what is allowed there, and what was given."""
     text = str(problem["msg"]).removeprefix("Value error, ")
     return text if problem["type"] in _TELLS_ALL else f"{text}, and is {_shown(problem['input'])}"
+
+
+def key_of(problem: Mapping[str, Any]) -> str:
+    """Where one of pydantic's problems is: `fine_tune.epochs`, `data.sources.0.path`; it may be anybody's text."""
+    key = ".".join(str(part) for part in problem["loc"])
+    key = "".join(character if character.isprintable() else "?" for character in key)
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}..."
 
 
 def _shown(value: object) -> str:

@@ -19,7 +19,7 @@ from model_pipeline.errors import InputInvalid
 from model_pipeline.gating.settings import Gate
 from model_pipeline.gguf.description import Card, HistoryMessages, QuotePrompt, SamplingByUse
 from model_pipeline.gguf.quantize import parse_type
-from model_pipeline.library_errors import refusal
+from model_pipeline.library_errors import key_of, refusal
 
 _Read = TypeVar("_Read", bound=BaseModel)
 RECIPES = files("model_pipeline") / "recipes"
@@ -566,7 +566,7 @@ def _value(text: str) -> object:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    key = key_of(problem)
     text = refusal(problem)
     if problem["type"] == "extra_forbidden":
         text = "is not a key of a recipe"

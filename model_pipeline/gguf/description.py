@@ -11,7 +11,7 @@ import emoji
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_pipeline.errors import InputInvalid
-from model_pipeline.library_errors import refusal
+from model_pipeline.library_errors import key_of, refusal
 
 _AROUND = re.compile(r"""^[\s#"'“”‘’]+|[\s.,!?…"'“”‘’]+$""")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\S)", re.IGNORECASE)
@@ -137,5 +137,4 @@ def read_description(path: Path, **overrides: object) -> Description:
 def first_problem(error: ValidationError) -> str:
     """The first wrong key, what is allowed there and what was given, without a full stop."""
     problem = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"])
-    return f"{key}: {refusal(problem)}"
+    return f"{key_of(problem)}: {refusal(problem)}"

@@ -80,6 +80,15 @@ def test_wrong_input_is_one_sentence(arguments: list[str], sentence: str, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_recipe_names_cannot_move_the_cursor(tmp_path: Path) -> None:
+    strange = tmp_path / "mine.toml"
+    _, recipe, _ = typed("show", "tinyllama-quotes", where=tmp_path)
+    strange.write_text(f'{recipe}\n["\\u001b[31mred\\nkey"]\n"{"x" * 300}" = 1\n')
+    code, _, err = typed("run", str(strange), where=tmp_path)
+    assert code == 1
+    assert err == f"Error: The recipe {strange} cannot be used: ?[31mred?key is not a key of a recipe.\n"
+
+
 def test_a_stage_that_is_not_there_is_a_wrong_command(tmp_path: Path) -> None:
     code, _, err = typed("fine-tun", "nowhere", where=tmp_path)
     assert code == 2
