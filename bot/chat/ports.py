@@ -460,7 +460,7 @@ class QuotePool(Protocol):
         ...
 
     async def put(self, quote: PooledQuote, model_sha256: str) -> bool:
-        """Add a quote; False for one that stands there already, or ever did: it is ignored."""
+        """Add a quote; False for one that is ignored: it stands there already or ever did, or nobody asks any more."""
         ...
 
     async def wanted(self, model_sha256: str, depth: int, limit: int) -> Sequence[str]:

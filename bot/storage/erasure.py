@@ -33,6 +33,7 @@ from bot.storage.tables import (
     Preference,
     ToldTerms,
     Vote,
+    WrittenQuote,
 )
 from bot.storage.transitions import FORGOTTEN
 
@@ -81,9 +82,19 @@ async def erase_messages(session: AsyncSession, ids: _Ids, reason: str) -> Erase
     await _run(session, delete(Correction).where(Correction.message_id.in_(ids)))
     pairs = update(ComparedPair).where(ComparedPair.message_id.in_(ids), ComparedPair.left_text != "")
     await _run(session, pairs.values(left_text="", right_text=""))
+    # Before the digests are gone from the messages.
+    await _run(session, _written_ahead_for(ids))
     texts = update(Message).where(Message.id.in_(ids), Message.text != "")
     messages = await _run(session, texts.values(text="", keyword_digest=None, train_eligible=False))
     return Erased(messages, await _end_unfinished(session, ids, reason))
+
+
+def _written_ahead_for(ids: _Ids) -> Delete:
+    """The quotes written ahead, served or not, on what those messages alone ask for: they may well repeat it."""
+    theirs = select(Message.keyword_digest).where(Message.id.in_(ids), Message.keyword_digest.is_not(None))
+    same = Message.keyword_digest == WrittenQuote.keyword_digest
+    still_asked = select(Message.id).where(same, Message.id.not_in(ids)).exists()
+    return delete(WrittenQuote).where(WrittenQuote.keyword_digest.in_(theirs), ~still_asked)
 
 
 def _words_of(theirs: Select[int]) -> Select[int]:

@@ -49,7 +49,7 @@ class SqlQuotePool(QuotePool):
         return quote
 
     async def put(self, quote: PooledQuote, model_sha256: str) -> bool:
-        """Add a quote; False for one that stands there already, or did until it was served: it is ignored."""
+        """Add a quote; False for one that is ignored; see the port."""
         cipher = self._database.cipher
         row = WrittenQuote(
             keyword_digest=keyword_digest(cipher, quote.keyword),
@@ -63,11 +63,13 @@ class SqlQuotePool(QuotePool):
             WrittenQuote.model_sha256 == model_sha256,
             WrittenQuote.text_digest == row.text_digest,
         )
+        asked = select(Message.id).where(Message.keyword_digest == row.keyword_digest).limit(1)
         async with self._database.write() as session:
-            known = await session.scalar(same) is not None
-            if not known:
+            # While it was written, whoever asked may have been forgotten: it would outlive them here.
+            new = await session.scalar(asked) is not None and await session.scalar(same) is None
+            if new:
                 session.add(row)
-        return not known
+        return new
 
     async def wanted(self, model_sha256: str, depth: int, limit: int) -> Sequence[str]:
         """Of the `limit` keywords asked for most, those that have fewer than `depth` quotes waiting; see the port.

@@ -7,19 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import Complaint, JobState, MessageKind, Origin, Platform, Style, Vote, VoteSource
-from bot.chat.ports import Place, SeenBefore
+from bot.chat.ports import Place, PooledQuote, SeenBefore
 from bot.errors import InputError
 from bot.storage.column_types import utc_now
 from bot.storage.database import Database
 from bot.storage.feedback import current_votes
 from bot.storage.schema import known_revisions
-from bot.storage.tables import Correction, Delivery, DeliveryState, Job, Message
+from bot.storage.tables import Correction, Delivery, DeliveryState, Job, Message, WrittenQuote
 from bot.storage.tables import Vote as VoteRow
-from tests.integration.storage.conftest import KEY, RECORD, Stores, key_of, on_disk, url_of
+from tests.integration.storage.conftest import KEY, RECORD, Stores, key_of, on_disk, stores_over, url_of
 
 ADA, BOB = key_of("ada"), key_of("bob")
 
@@ -231,4 +231,24 @@ async def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path)
     await database.close()
     again = await Database.open(url_of(path), data_key=KEY)
     assert await again.revision() == known_revisions()[-1]
+    await again.close()
+
+
+async def test_an_upgrade_erases_the_quotes_written_ahead_on_what_was_erased_before(path: Path) -> None:
+    from alembic import command
+
+    from bot.storage.engine import writing
+    from bot.storage.migration import configuration
+
+    stores = stores_over(await Database.open(url_of(path)))
+    for keyword in ("Horst Meier", "tea"):
+        await stores.say(ADA, keyword, "It ends.", MessageKind.QUOTE)
+        await stores.pool.put(PooledQuote(keyword, f"All of {keyword} ends.", 6), "a" * 64)
+    async with writing(stores.database._engine).begin() as connection:
+        await connection.execute(update(Message).where(Message.text == "Horst Meier").values(keyword_digest=None))
+        await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "0005"))
+    await stores.database.close()
+    again = await Database.open(url_of(path))
+    async with again.read() as session:
+        assert list(await session.scalars(select(WrittenQuote.text))) == ["All of tea ends."]
     await again.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import ConversationKey, MessageKind, Origin, Platform, Preferred, QuoteSource, Vote, VoteSource
@@ -19,6 +20,7 @@ from bot.storage.export import export_rows
 from bot.storage.jobs import SqlJobLedger, never
 from bot.storage.lineage import stale_exports
 from bot.storage.statistics import collect
+from bot.storage.tables import WrittenQuote
 from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk
 
 ADA, BOB = key_of("ada"), key_of("bob")
@@ -44,12 +46,43 @@ async def test_nothing_of_a_forgotten_person_is_left(stores: Stores, path: Path)
 
 
 async def test_a_quote_from_the_pool_does_not_outlive_the_person_it_was_served_to(stores: Stores, path: Path) -> None:
+    await stores.say(BOB, "tea", "Tea waits.", MessageKind.QUOTE)
     await stores.pool.put(PooledQuote("tea", "A kettle sings of leaving.", 6), "a" * 64)
     served = await stores.pool.take("tea", "a" * 64)
     assert served is not None
     await stores.say(ADA, "tea", served.text, MessageKind.QUOTE)
     await stores.people.forget(ADA.platform, ADA.user_id)
     assert b"kettle" not in on_disk(path)
+
+
+async def pooled(stores: Stores) -> list[str]:
+    """The texts of the pool: those of served quotes are empty."""
+    async with stores.database.read() as session:
+        return list(await session.scalars(select(WrittenQuote.text).order_by(WrittenQuote.id)))
+
+
+async def test_quotes_written_ahead_on_what_nobody_else_asks_for_go_with_a_person(stores: Stores, path: Path) -> None:
+    for key in (ADA, BOB):
+        await stores.say(key, "tea", "Tea waits.", MessageKind.QUOTE)
+    await stores.say(ADA, "my divorce from Horst Meier", "It ends.", MessageKind.QUOTE)
+    for keyword, text in (("my divorce from Horst Meier", "Horst Meier is gone."), ("tea", "A kettle sings.")):
+        await stores.pool.put(PooledQuote(keyword, text, 6), "a" * 64)
+        await stores.pool.put(PooledQuote(keyword, "It was served.", 6), "b" * 64)
+        assert await stores.pool.take(keyword, "b" * 64) is not None
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    assert await pooled(stores) == ["A kettle sings.", ""]  # of the others not even a digest, which proves a guess
+    assert b"Horst" not in on_disk(path)
+    await stores.people.forget(BOB.platform, BOB.user_id)
+    assert await pooled(stores) == []
+
+
+async def test_a_quote_that_is_written_ahead_while_its_person_is_forgotten_is_not_kept(stores: Stores) -> None:
+    for _ in range(2):
+        await stores.say(ADA, "Horst Meier", "It ends.", MessageKind.QUOTE)
+    (keyword,) = await stores.pool.wanted("a" * 64, 1, 10)
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    assert not await stores.pool.put(PooledQuote(keyword, "Horst Meier is gone.", 6), "a" * 64)
+    assert await pooled(stores) == []
 
 
 async def test_who_said_nothing_is_told_of_what_else_was_erased(stores: Stores) -> None:

@@ -178,6 +178,7 @@ async def test_a_reply_on_its_way_to_somebody_forgotten_takes_any_news(stores: S
 
 
 async def test_a_written_quote_is_served_once_and_to_its_model_only(stores: Stores) -> None:
+    await stores.say(ADA, "courage", "Zero.", MessageKind.QUOTE)
     assert await stores.pool.put(PooledQuote("Courage", "One.", 5), MODEL)
     assert not await stores.pool.put(PooledQuote("courage ", "One.", 5), MODEL)
     assert await stores.pool.put(PooledQuote("courage", "Two.", 6), MODEL)
@@ -188,6 +189,7 @@ async def test_a_written_quote_is_served_once_and_to_its_model_only(stores: Stor
 
 
 async def test_who_finds_no_written_quote_waits_for_nobody_who_writes(stores: Stores) -> None:
+    await stores.say(ADA, "courage", "Zero.", MessageKind.QUOTE)
     await stores.pool.put(PooledQuote("courage", "One.", 5), MODEL)
     async with stores.database.write(), asyncio.timeout(60):
         assert await stores.pool.take("tea", MODEL) is None

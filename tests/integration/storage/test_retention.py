@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import JobState, MessageKind, Origin, Platform, Preferred, Vote, VoteSource
-from bot.chat.ports import Comparison, Side
+from bot.chat.ports import Comparison, PooledQuote, Side
 from bot.settings import RetentionSettings
 from bot.storage.column_types import utc_now
 from bot.storage.export import export_rows
@@ -115,6 +115,18 @@ async def test_an_old_correction_of_a_kept_reply_goes(stores: Stores, path: Path
     await age(stores, 200)
     await erase_expired(stores.database, KEPT)
     assert b"Lovelace" not in on_disk(path) and b"Tea waits." in on_disk(path)
+
+
+async def test_quotes_written_ahead_on_what_was_asked_long_ago_alone_go(stores: Stores, path: Path) -> None:
+    for keyword in ("engines", "tea"):
+        await stores.say(ADA, keyword, "It ends.", MessageKind.QUOTE)
+        await stores.pool.put(PooledQuote(keyword, f"All of {keyword} ends.", 6), "a" * 64)
+    await age(stores, 200)
+    await stores.say(BOB, "tea", "Tea waits.", MessageKind.QUOTE)
+    await erase_expired(stores.database, KEPT)
+    assert b"engines" not in on_disk(path)
+    left = await stores.pool.take("tea", "a" * 64)
+    assert left is not None and left.text == "All of tea ends."
 
 
 async def test_what_was_never_answered_goes_sooner_and_is_answered_no_more(stores: Stores) -> None:
