@@ -1,4 +1,4 @@
-"""Finds what people said of the two models of a canary since it began; weighs nothing."""
+"""Finds what people said of the two models of a canary while it ran; weighs nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bot.storage.tables import ComparedPair, Generation, Message, Preference, Vo
 async def said_of(database: Database, canary: Canary) -> list[VoteOnModel | ModelsCompared]:
     """Spoken votes and comparisons, each as they were said, of replies that were written since the canary began.
 
-    Fixed replies are no model's, and a vote on a comparison as a whole says nothing of either side.
+    What is said after its end is none of them, though both models may answer on. Fixed replies are no model's, and a
+    vote on a comparison as a whole says nothing of either side.
     """
     votes = (
         select(Vote, Generation.model_sha256)
@@ -33,6 +34,9 @@ async def said_of(database: Database, canary: Canary) -> list[VoteOnModel | Mode
         .where(ComparedPair.left_sha256 != ComparedPair.right_sha256, Message.created_at >= canary.begun_at)
         .order_by(Preference.id)
     )
+    if canary.ended_at is not None:
+        votes = votes.where(Vote.created_at <= canary.ended_at)
+        compared = compared.where(Preference.created_at <= canary.ended_at)
     said: list[VoteOnModel | ModelsCompared] = []
     async with database.read() as session:
         for vote, sha256 in (await session.execute(votes)).all():

@@ -8,9 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, QuoteSource, Role, Vote, VoteSource
-from bot.chat.ports import PooledQuote
+from bot.chat.canary import Canary, CanaryState, weigh
+from bot.chat.messages import (
+    ConversationKey,
+    JobState,
+    MessageKind,
+    Platform,
+    Preferred,
+    QuoteSource,
+    Role,
+    Vote,
+    VoteSource,
+)
+from bot.chat.ports import Comparison, PooledQuote, Side
 from bot.errors import InputError, StorageError
+from bot.storage.canary_votes import said_of
+from bot.storage.column_types import utc_now
 from bot.storage.deliveries import Deliveries
 from bot.storage.feedback import votes_in_force
 from bot.storage.statistics import collect
@@ -272,3 +285,23 @@ async def test_asking_for_another_quote_is_a_weak_bad_vote_of_who_asks_once(stor
     assert found == [(VoteSource.RETRY, -1)] * 2
     counted = await collect(stores.database)
     assert (counted.votes_up, counted.votes_down) == (0, 0)
+
+
+async def test_what_is_said_after_the_end_of_a_canary_is_not_counted_for_it(stores: Stores) -> None:
+    running = Canary("starter", MODEL, "old", OTHER, 0.2, "salt", utc_now())
+    reply = await stores.say(ADA, "hello", "hi")
+    job = await stores.jobs.accept(ADA, MessageKind.COMPARE, "tea")
+    await stores.jobs.start(job.job_id)
+    sides = Side("Tea waits.", "starter", MODEL), Side("Tea sings.", "old", OTHER)
+    pair = await stores.jobs.complete(job.job_id, "both", RECORD, Comparison(MessageKind.QUOTE, *sides))
+
+    async def say(key: ConversationKey) -> None:
+        await stores.feedback.add_vote(key, reply, Vote.UP, VoteSource.BUTTON)
+        await stores.feedback.prefer(key, pair, Preferred.LEFT)
+
+    await say(ADA)
+    ended = replace(running, state=CanaryState.ROLLED_BACK, ended_at=utc_now())
+    await say(BOB)
+    for canary, count in ((ended, 1), (running, 2)):
+        found = weigh(canary, await said_of(stores.database, canary))
+        assert (found.people, found.new_up, found.new_wins) == (count, count, count)
