@@ -17,8 +17,10 @@ class Rate:
 
     def wait_s(self, asker: str, now: float) -> float:
         """Seconds until the asker may ask again; 0 if now. Asking is free of charge until `count`."""
+        if not self.per_minute:  # nothing is remembered of askers who cannot be too fast
+            return 0.0
         asked = self._recent(asker, now)
-        if not self.per_minute or len(asked) < self.per_minute:
+        if len(asked) < self.per_minute:
             return 0.0
         return WINDOW_S - (now - asked[-self.per_minute])
 

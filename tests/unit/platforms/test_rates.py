@@ -25,6 +25,14 @@ def test_zero_is_no_limit() -> None:
         rate.count("ada", float(at))
 
 
+def test_without_a_limit_nobody_is_remembered() -> None:
+    rate = Rate(0)
+    for number in range(1_000):
+        rate.wait_s(f"person {number}", 0.0)
+        rate.count(f"person {number}", 0.0)
+    assert not rate._asked
+
+
 @example(1, [4.812763602140983, 0.0])  # rounding: 4.81... + 60 - 4.81... is more than 60
 @given(st.integers(1, 5), st.lists(st.floats(0.0, 30.0), max_size=60))
 def test_in_no_minute_there_are_more_than_allowed(per_minute: int, pauses: list[float]) -> None:
