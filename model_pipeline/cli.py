@@ -16,7 +16,15 @@ from typing import Annotated
 import typer
 
 from model_pipeline.errors import InputInvalid, Interrupted, PipelineError
-from model_pipeline.recipe import Recipe, read_curate, read_gate, read_recipe, recipe_names, recipe_text
+from model_pipeline.recipe import (
+    Recipe,
+    read_curate,
+    read_gate,
+    read_publish,
+    read_recipe,
+    recipe_names,
+    recipe_text,
+)
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run, why_not
 from model_pipeline.training_environment import check_environment
@@ -240,14 +248,12 @@ def _scaled(recipe: Recipe, folder: Path, report: Report) -> Recipe:
 def _with_names(recipe: Recipe, settings: list[str]) -> Recipe:
     """The recipe of a run with other repositories, the only thing of it that may change afterwards."""
     for setting in settings:
-        key, equals, value = setting.partition("=")
+        key, equals, _ = setting.partition("=")
         section, _, kind = key.strip().partition(".")
         if section != "publish" or kind not in type(recipe.publish).model_fields or not equals:
             kinds = ", ".join(f"publish.{name}" for name in type(recipe.publish).model_fields)
             raise InputInvalid(f"{setting!r} cannot be set for a run that is there; allowed are {kinds}.")
-        content = recipe.publish.model_dump() | {kind: value.strip() == "true" if kind == "private" else value.strip()}
-        recipe = recipe.model_copy(update={"publish": type(recipe.publish).model_validate(content)})
-    return recipe
+    return recipe.model_copy(update={"publish": read_publish(recipe.publish, settings)})
 
 
 def _first_sentence(text: str) -> str:

@@ -493,6 +493,11 @@ def read_gate(recipe: str, settings: Sequence[str] = (), otherwise: Gate | None 
     return _read_section("gate", otherwise or Gate(), recipe, settings)
 
 
+def read_publish(otherwise: Publish, settings: Sequence[str]) -> Publish:
+    """The section [publish] of a run, with `settings` in it. Raises `InputInvalid`."""
+    return _read_section("publish", otherwise, "", settings)
+
+
 def _read_section(section: str, otherwise: _Read, recipe: str, settings: Sequence[str]) -> _Read:
     """A section that a command reads alone; `settings` are of it, such as `gate.prompts=100`."""
     if unknown := next((each for each in settings if not each.strip().startswith(f"{section}.")), ""):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import pytest
 from huggingface_hub import RepoCard
+from typer.testing import CliRunner
 
+from model_pipeline.cli import app
 from model_pipeline.errors import InputInvalid, TrainingFailed
 from model_pipeline.runs import MANIFEST_FILE, Stage
 from model_pipeline.stages import publish as stage
@@ -145,6 +148,35 @@ def test_repositories_are_private_unless_the_recipe_says_otherwise(hub: Loopback
     Publisher(finished_run(tmp_path / "two", publish={**names, "private": False}), hub).publish()
     assert f"{OWNER}/open" in hub.repositories
     assert hub.private == {*REPOSITORIES}
+
+
+def typed(run: Path, setting: str) -> None:
+    """The command with a setting; a refusal is raised."""
+    CliRunner().invoke(app, ["publish", str(run), "--set", setting], catch_exceptions=False, standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "private"), [("True", True), ("TRUE", True), ("yes", True), ("1", True), ('"true"', True), ("no", False)]
+)
+def test_what_is_typed_for_private_is_read_as_in_a_recipe(
+    value: str, private: bool, hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "publish", partial(stage.publish, endpoint=hub.endpoint, token=TOKEN))
+    run = finished_run(tmp_path / "run", publish={"gguf": NAMES["gguf"], "private": not private})
+    typed(run.folder, f"publish.private={value}")
+    assert hub.private == ({NAMES["gguf"]} if private else set())
+
+
+@pytest.mark.parametrize("value", ["treu", "2", ""])
+def test_what_is_neither_private_nor_public_is_one_sentence(
+    value: str, hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "publish", partial(stage.publish, endpoint=hub.endpoint, token=TOKEN))
+    run = finished_run(tmp_path / "run", publish={"gguf": NAMES["gguf"]})
+    allowed = r"^This cannot be set: publish\.private input should be a valid boolean.*\.$"
+    with pytest.raises(InputInvalid, match=allowed):
+        typed(run.folder, f"publish.private={value}")
+    assert not hub.repositories
 
 
 def test_each_repository_gets_one_commit_that_names_recipe_and_run(person: Publisher, hub: LoopbackHub) -> None:
