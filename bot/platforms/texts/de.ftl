@@ -9,12 +9,10 @@ waiting = { $position ->
    *[other] an { $position }. Stelle
 }
 waiting-about = { waiting }, etwa { $seconds } s
-thinking = ich denke nach …
 stopped = Abgebrochen.
 stopped-already = Das ist schon vorbei.
 started-over = Ein neues Gespräch: Was wir vorher gesagt haben, gehört nicht dazu.
 inline-title = Ein Spruch zu { $keyword }
-inline-hint = Schreib, wovon der Spruch handeln soll.
 
 button-good = 👍 gut
 button-bad = 👎 schlecht
@@ -203,6 +201,7 @@ stats-canary =
         [running] Wird erprobt: { $model }, bei { $share } % der Leute; den anderen antwortet { $against }.
         [promoted] { $model } wurde erprobt und hat { $against } abgelöst: Es gefällt besser.
         [failed] { $model } ließ sich nicht erproben; `quotesmith model status` sagt, warum.
+        [stopped] { $model } wurde erprobt, bis ein Betreiber wählte, was allen antwortet; den anderen antwortete bis dahin { $against }.
        *[other] { $model } wurde erprobt und zurückgenommen; den anderen antwortete { $against }.
     }
     Stimmen zu { $model }: { $new_up } gut, { $new_down } schlecht. Zu { $against }: { $old_up } gut, { $old_down } schlecht. Nebeneinander: { $new_wins } zu { $old_wins }.

@@ -17,12 +17,10 @@ waiting = { $position ->
    *[other] number { $position } in line
 }
 waiting-about = { waiting }, about { $seconds } s
-thinking = thinking …
 stopped = Stopped.
 stopped-already = This is over already.
 started-over = A new conversation: what we said before is no part of it.
 inline-title = A quote on { $keyword }
-inline-hint = Type what the quote should be about.
 
 # -- buttons
 
@@ -221,6 +219,7 @@ stats-canary =
         [running] Being tried out: { $model }, for { $share } % of the people; { $against } answers the others.
         [promoted] { $model } was tried out and took the place of { $against }: people like it better.
         [failed] { $model } could not be tried out; `quotesmith model status` says why.
+        [stopped] { $model } was tried out until an operator chose what answers everybody; { $against } answered the others till then.
        *[other] { $model } was tried out and taken back; { $against } answered the others.
     }
     Votes on { $model }: { $new_up } good, { $new_down } bad. On { $against }: { $old_up } good, { $old_down } bad. Side by side: { $new_wins } to { $old_wins }.

@@ -13,6 +13,7 @@ from fluent.syntax import ast as ftl
 from fluent.syntax.visitor import Visitor
 
 import bot
+from bot.chat.canary import CanaryState
 from bot.chat.messages import Complaint, Platform, Style
 from bot.platforms.catalogue import ENGLISH, TEXTS, Texts, best_language, languages
 from bot.platforms.commands import IN_CHATS
@@ -21,10 +22,14 @@ SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))
 
 
 class Variables(Visitor):
-    """Collects the variables that a message uses."""
+    """Collects the variables that a message uses, and the messages that stand in it."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.messages: set[str] = set()
+
+    def visit_MessageReference(self, node: ftl.MessageReference) -> None:
+        self.messages.add(node.id.name)
 
     def visit_VariableReference(self, node: ftl.VariableReference) -> None:
         self.names.add(node.id.name)
@@ -83,6 +88,26 @@ def test_every_sentence_that_the_bot_names_is_there() -> None:
     assert len(named) > 50 and named <= set(variables(ENGLISH))
 
 
+def test_every_sentence_is_one_that_the_bot_may_say() -> None:
+    strings = set[object]()
+    beginnings = set[str]()  # of names that are put together, such as f"error-{key}"
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant):
+                strings.add(node.value)
+            elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+                beginnings.add(str(node.values[0].value))
+
+    def put_together(name: str) -> bool:
+        begun, _, rest = name.partition("-")
+        return f"{begun}-" in beginnings and (rest in strings or strings.issuperset(rest.split("-")))
+
+    within = Variables()
+    within.visit(FluentParser().parse((TEXTS / f"{ENGLISH}.ftl").read_text(encoding="utf-8")))
+    unsaid = set(variables(ENGLISH)) - strings - within.messages
+    assert sorted(name for name in unsaid if not put_together(name)) == []
+
+
 @pytest.mark.parametrize(
     ("wanted", "setting", "spoken"),
     [("de-AT", "auto", "de"), ("de", "en", "en"), ("fr", "auto", "en"), (None, "auto", "en"), (None, "de", "de")],
@@ -101,6 +126,17 @@ def test_counts_are_said_as_people_say_them() -> None:
     said = Texts(ENGLISH)("mydata", messages=1, consents="yes", **counts)
     assert "1 correction, 1 favourite, 2 comparisons. You agreed" in said
     assert said.endswith("may train a model. 1 export for training holds something of yours.")
+
+
+@pytest.mark.parametrize("language", languages())
+def test_each_end_of_a_model_that_was_tried_out_is_told_as_what_it_was(language: str) -> None:
+    votes = dict.fromkeys(("new_up", "new_down", "old_up", "old_down", "new_wins", "old_wins"), 0)
+
+    def told(state: CanaryState) -> str:
+        values = {"model": "bigger", "against": "starter", "share": 20, "state": state.name.lower()}
+        return Texts(language)("stats-canary", **values, **votes).splitlines()[0]
+
+    assert len({told(state) for state in CanaryState}) == len(CanaryState)
 
 
 @pytest.mark.parametrize("language", languages())
