@@ -232,6 +232,16 @@ async def test_operators_see_what_the_votes_show_of_a_model_that_is_tried_out() 
     assert "Votes on bigger: 5 good, 1 bad. On starter: 9 good, 8 bad. Side by side: 3 to 2." in told
 
 
+async def test_operators_are_not_told_that_a_model_was_taken_back_which_they_chose() -> None:
+    b = bench()
+    votes = {"new_up": 5, "new_down": 1, "old_up": 9, "old_down": 8, "new_wins": 3, "old_wins": 2}
+    b.operations.used = "bigger"
+    b.operations.canary = {"model": "bigger", "against": "starter", "share": 20, "state": "stopped", **votes}
+    told = (await b.say("/stats", "root"))[0]
+    assert told.startswith("bigger answers.") and "taken back" not in told
+    assert "bigger was tried out until an operator chose what answers everybody; starter answered the others" in told
+
+
 async def test_who_asks_too_often_is_told_when_to_come_back() -> None:
     scripts = [says(f"Good morning, number {number}.") for number in range(3)]
     b = bench(*scripts, limits=LimitSettings(requests_per_minute=2))
