@@ -54,6 +54,16 @@ async def newest_consent(session: AsyncSession, person_id: int) -> Consent | Non
     return found
 
 
+async def newest_answer(session: AsyncSession) -> int:
+    """The id of the newest answer of anybody; 0 before there is any."""
+    return await session.scalar(select(func.max(Consent.id))) or 0
+
+
+async def answered_after(session: AsyncSession, answer: int) -> frozenset[int]:
+    """The people who said yes or no after that answer; being forgotten is a no of whoever had agreed."""
+    return frozenset(await session.scalars(select(Consent.person_id).where(Consent.id > answer)))
+
+
 async def consents(session: AsyncSession, person_id: int) -> bool:
     """The person said yes to the terms in force, and has not said no since."""
     consent = await newest_consent(session, person_id)

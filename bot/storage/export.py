@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.messages import ConversationKey, MessageKind, QuoteSource, Role
 from bot.storage.column_types import utc_now
-from bot.storage.consents import consenting
+from bot.storage.consents import answered_after, consenting, newest_answer
 from bot.storage.database import Database
 from bot.storage.encryption import CORRECTION_TEXT, MESSAGE_TEXT, PAIR_TEXT
 from bot.storage.export_folder import Row, write_folder
@@ -69,8 +69,9 @@ class ExportSummary:
 
 @dataclass(slots=True)
 class _Found:
-    """Rows, whose part is in each, and what was refused."""
+    """Rows, whose part is in each, and what was refused; `answer` is the newest yes or no that it goes by."""
 
+    answer: int
     rows: list[Row] = field(default_factory=list)
     pairs: list[Row] = field(default_factory=list)
     parts: set[tuple[int, int]] = field(default_factory=set)  # message id, person id
@@ -83,16 +84,30 @@ async def export_rows(database: Database, out: Path, may_train: TrainingRule) ->
     The folder appears whole or not at all.
 
     A reply counts when its person had agreed when they asked for it and agrees now, both to the terms in force, and the
-    rules of its place allow it now too; a vote when its person agrees now; a correction as a reply does. Personal data
+    rules of its place allow it now too; a vote when its person agrees now; a correction as a reply does. "Now" is when
+    the export is put on record: it is read anew if somebody in it takes consent back before that. Personal data
     that patterns find (addresses, numbers, tokens, handles) are replaced by their kind, such as `<EMAIL>`, and so are
     the names of handles and addresses wherever else they stand in their conversation. People stand in it under a
     pseudonym that another export does not repeat. Which messages and whose parts went into it stays in
     the database, so that the export can be named when one of them is erased. Raises InputError when `out` is there and
     not empty, or cannot be written.
     """
+    while True:
+        async with database.read() as session:
+            found = await _find(session, database, may_train)
+        try:
+            return await _write(database, out, found)
+        except _ConsentChanged:
+            continue  # read anew, without whoever took it back
+
+
+class _ConsentChanged(Exception):
+    """Somebody whose part is in what was read said yes or no to training since, or was forgotten."""
+
+
+async def _write(database: Database, out: Path, found: _Found) -> ExportSummary:
+    """Put it on record and into the folder. Raises `_ConsentChanged`, and then leaves neither."""
     name = uuid4().hex
-    async with database.read() as session:
-        found = await _find(session, database, may_train)
     people = {row["person"] for row in [*found.rows, *found.pairs]}
     refused = {str(reason): count for reason, count in sorted(found.refused.items())}
     manifest = {
@@ -108,24 +123,27 @@ async def export_rows(database: Database, out: Path, may_train: TrainingRule) ->
     folder = str(out.resolve())  # noqa: ASYNC240 - writing the export blocks as well, and nothing else runs beside it
     with write_folder(out, found.rows, found.pairs, manifest):
         # On record before the folder appears: there must be no export that nobody knows of.
-        await _record(database, name, folder, found.parts)
+        await _record(database, name, folder, found)
     return ExportSummary(name, len(found.rows), len(found.pairs), len(people), refused)
 
 
-async def _record(database: Database, name: str, folder: str, parts: set[tuple[int, int]]) -> None:
+async def _record(database: Database, name: str, folder: str, found: _Found) -> None:
+    """Note whose parts are in it, which forgetting marks from then on. Raises `_ConsentChanged`."""
     async with database.write() as session:
+        if not (await answered_after(session, found.answer)).isdisjoint(person_id for _, person_id in found.parts):
+            raise _ConsentChanged
         export = Export(name=name, folder=folder)
         session.add(export)
         await session.flush()
         session.add_all(
             ExportedRow(export_id=export.id, message_id=message_id, person_id=person_id)
-            for message_id, person_id in sorted(parts)
+            for message_id, person_id in sorted(found.parts)
         )
 
 
 async def _find(session: AsyncSession, database: Database, may_train: TrainingRule) -> _Found:
     """The rows, oldest first; all of one state of the database."""
-    found, agreed = _Found(), await consenting(session)
+    found, agreed = _Found(await newest_answer(session)), await consenting(session)
     salt = secrets.token_bytes(32)
 
     def pseudonym(person_id: int) -> str:

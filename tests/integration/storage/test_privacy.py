@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,12 +19,13 @@ from bot.chat.ports import Comparison, PooledQuote, Side
 from bot.errors import InputError
 from bot.platforms.catalogue import Texts
 from bot.platforms.rights import PrivacyFacts, Rights
+from bot.storage.database import Database
 from bot.storage.export import export_rows
 from bot.storage.jobs import SqlJobLedger, never
 from bot.storage.lineage import stale_exports
 from bot.storage.statistics import collect
 from bot.storage.tables import WrittenQuote
-from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk
+from tests.integration.storage.conftest import RECORD, Stores, key_of, on_disk, stores_over, url_of
 
 ADA, BOB = key_of("ada"), key_of("bob")
 
@@ -293,6 +297,45 @@ async def test_exports_that_hold_something_of_forgotten_people_are_named(stores:
     assert [(one.name, one.rows) for one in found] == [(first.name, 2), (second.name, 2)]
     after = await export_rows(stores.database, tmp_path / "after", anywhere)
     assert after.rows == 0
+
+
+async def forget_ada(stores: Stores) -> None:
+    await stores.people.forget(ADA.platform, ADA.user_id)
+
+
+async def withdraw_ada(stores: Stores) -> None:
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, False)
+
+
+@pytest.mark.parametrize("takes_it_back", [forget_ada, withdraw_ada])
+async def test_who_takes_consent_back_while_an_export_is_read_is_not_in_it(
+    takes_it_back: Callable[[Stores], Awaitable[None]], stores: Stores, path: Path, tmp_path: Path
+) -> None:
+    async def meanwhile() -> None:  # the bot, in another process
+        database = await Database.open(url_of(path), busy_timeout_ms=1)
+        await takes_it_back(stores_over(database))
+        await database.close()
+
+    asked: list[ConversationKey] = []
+
+    def rule(key: ConversationKey, kind: MessageKind, as_option: bool) -> bool:
+        if not asked:
+            bot = Thread(target=asyncio.run, args=(meanwhile(),))
+            bot.start()
+            bot.join()
+        asked.append(key)
+        return True
+
+    for person in (ADA, BOB):
+        await stores.consents.record(person.platform, person.user_id, TERMS_VERSION, True)
+        await stores.say(person, f"the secret of {person.user_id}", "ok")
+    summary = await export_rows(stores.database, tmp_path / "out", rule)
+    assert (summary.rows, summary.people) == (1, 1)
+    exported = on_disk(tmp_path / "out" / "rows.jsonl")
+    assert b"the secret of bob" in exported and b"the secret of ada" not in exported
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "out"]
+    assert (await stores.people.everything(ADA.platform, ADA.user_id))["exports"] == []
+    assert len((await stores.people.everything(BOB.platform, BOB.user_id))["exports"]) == 1  # type: ignore[arg-type]
 
 
 async def compare(stores: Stores, key: ConversationKey, asked: str) -> int:
