@@ -17,6 +17,7 @@ from discord import app_commands
 from bot.chat.messages import Platform, Vote
 from bot.chat.ports import Place, SeenBefore
 from bot.errors import PlatformRefused, PlatformUnreachable, QuotesmithError, StorageError
+from bot.platforms.access import Verdict
 from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
 from bot.platforms.commands import Command
@@ -282,7 +283,7 @@ class DiscordBot:
             return
         # If this fails, what was asked for is done all the same.
         with suppress(discord.DiscordException, aiohttp.ClientError, OSError):
-            await _respond(interaction, pressed, data, incoming.address.texts)
+            await _respond(interaction, pressed, data, incoming.address.texts, quiet=self._is_quiet(incoming))
 
     async def form(self, interaction: discord.Interaction) -> None:
         """A form was sent: a reply in better words."""
@@ -305,6 +306,11 @@ class DiscordBot:
         self._languages[interaction.user.id] = language
         quiet = tuple(self._desk.admission.lists.quiet)
         return read_interaction(interaction, language, private=private, quiet=quiet)
+
+    def _is_quiet(self, incoming: Incoming) -> bool:
+        """Nobody but the person who asks is to see what is said there, whatever they ask for."""
+        lists = self._desk.admission.lists
+        return lists.verdict(incoming.key.user_id, incoming.places, private=False) is Verdict.QUIET
 
     def _language_of(self, user_id: int) -> str:
         return self._languages.get(user_id) or self._desk.language(None)
@@ -401,8 +407,8 @@ class _Client(discord.Client):
         self._bot.lost()
 
 
-async def _respond(interaction: discord.Interaction, pressed: Pressed, data: str, texts: Texts) -> None:
-    """Tell the person what came of a press, each kind in its own way."""
+async def _respond(interaction: discord.Interaction, pressed: Pressed, data: str, texts: Texts, *, quiet: bool) -> None:
+    """Tell the person what came of a press, each kind in its own way; in a `quiet` place nobody else."""
     if pressed.follow_up is FollowUp.BETTER:
         await interaction.response.send_modal(_form(pressed.reply_id, texts))
     elif pressed.follow_up is FollowUp.WHY:
@@ -414,7 +420,7 @@ async def _respond(interaction: discord.Interaction, pressed: Pressed, data: str
     elif data.startswith(f"{Press.STOP}:") and pressed.notice == texts(STOPPED):
         await interaction.response.defer()  # the message itself says so
     elif pressed.shared:
-        await _say(interaction, pressed.shared, ephemeral=False)
+        await _say(interaction, pressed.shared, ephemeral=quiet)
     else:
         await _say(interaction, pressed.notice, ephemeral=True)
 

@@ -752,6 +752,8 @@ async def test_a_quiet_channel_stays_quiet(tmp_path: Path) -> None:
             assert whispered["flags"] & EPHEMERAL and is_answer(whispered)
             again = await scene.press(ada, whispered, AGAIN)
             assert again["flags"] & EPHEMERAL and is_answer(again)
+            shared = await scene.press(ada, whispered, SHARE)
+            assert shared["flags"] & EPHEMERAL and shared["content"] in whispered["content"]
             server.say(ada, hush, f"{scene.me} hello")
             [told] = await scene.said(server.dm(ada))
             assert told["content"] == SAID("error-quiet")
