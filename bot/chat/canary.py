@@ -95,8 +95,8 @@ def weigh(canary: Canary, said: Iterable[VoteOnModel | ModelsCompared]) -> Canar
 
     The test holds for votes that say something of their own. So of votes on replies of one model only a person's first
     counts, as it was given, and of each comparison a person's first word; that they changed their mind later shows in
-    what is trained on. Likings for both or neither decide nothing, and nothing is decided by fewer than the canary's
-    `least_people`.
+    what is trained on. Likings for both or neither are a first word too, and decide nothing; and nothing is decided by
+    fewer than the canary's `least_people`.
     """
     test = PreferenceTest(max(1, round((1 - canary.share) / canary.share)))
     counts = dict.fromkeys(("new_up", "new_down", "old_up", "old_down", "new_wins", "old_wins"), 0)
@@ -104,9 +104,13 @@ def weigh(canary: Canary, said: Iterable[VoteOnModel | ModelsCompared]) -> Canar
     people: set[int] = set()
     for one in sorted(said, key=lambda each: each.at):
         about = one.sha256 if isinstance(one, VoteOnModel) else one.message_id
-        if (one.person_id, about) in seen or not (counted := _count(canary, one)):
+        if (one.person_id, about) in seen:
             continue
-        seen.add((one.person_id, about))
+        counted = _count(canary, one)
+        if counted or isinstance(one, ModelsCompared):
+            seen.add((one.person_id, about))
+        if not counted:
+            continue
         people.add(one.person_id)
         counts[counted] += 1
         side, _, what = counted.partition("_")

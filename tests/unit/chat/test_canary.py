@@ -64,6 +64,13 @@ def test_of_each_comparison_a_persons_first_word_counts() -> None:
     assert (found.new_wins, found.old_wins, found.people) == (1, 2, 2)
 
 
+@pytest.mark.parametrize("first", [Preferred.BOTH, Preferred.NEITHER])
+def test_who_liked_both_or_neither_first_decides_nothing_later(first: Preferred) -> None:
+    changed = ModelsCompared(1, 1, "n" * 64, "o" * 64, Preferred.LEFT, BEGUN + timedelta(hours=9))
+    found = weigh(CANARY, [compared(1, 1, first), changed, compared(2, 2, Preferred.RIGHT)])
+    assert (found.new_wins, found.old_wins, found.people) == (0, 1, 1)
+
+
 def test_two_replies_of_one_model_say_nothing_of_the_other() -> None:
     found = weigh(CANARY, [compared(1, 1, Preferred.LEFT, "n", "n"), compared(2, 2, Preferred.LEFT, "x", "o")])
     assert found.people == 0 and found.evidence == (1.0, 1.0)
