@@ -367,6 +367,8 @@ class _Client(discord.Client):
         await self._bot.message(message)
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        if payload.member is not None and payload.member.bot:  # in private chats there is no other bot
+            return
         if self.user is None or payload.user_id != self.user.id:
             await self._bot.reacted(payload, Vote.NONE, vote_of([payload.emoji.name or ""]))
 

@@ -528,6 +528,18 @@ async def test_other_signs_and_signs_elsewhere_are_no_votes(scene: Scene) -> Non
     assert scene.votes(ada) == [(-1, "reaction", None)]
 
 
+async def test_the_signs_of_other_bots_are_no_votes(scene: Scene) -> None:
+    robot, ada, channel = scene.server.person("Robot", bot=True), scene.person(), scene.channel()
+    shown = await scene.mention(ada, channel, "say something")
+    scene.server.react(robot, shown, "👎")
+    scene.server.unreact(robot, shown, "👎")
+    scene.server.react(robot, shown, "👍")
+    scene.server.react(ada, shown, "👍")
+    await scene.becomes(lambda: bool(scene.votes(ada)))
+    await scene.settled()
+    assert scene.votes(robot) == []
+
+
 async def test_a_reaction_in_a_thread_and_in_private_counts(scene: Scene) -> None:
     ada = scene.person()
     thread = scene.server.thread(scene.channel(), "aside")
