@@ -71,7 +71,8 @@ class Answering:
     def cancel(self, job_id: int) -> None:
         """Stop answering; the person is told so, or gets the reply if it is on record by then."""
         if found := self._jobs.pop(job_id, None):
-            found[1].cancel()
+            # Cut off before its first step, it could put no end on record, and the next start would answer it.
+            asyncio.get_running_loop().call_soon(found[1].cancel)
 
     def of_person(self, user_id: str) -> Sequence[int]:
         """The jobs under way for a person."""
@@ -103,9 +104,11 @@ class Answering:
             ) from error
         self._resumed = True
         for reply in pending:
-            self.spawn(self._deliver(reply, _address_of(reply.job)), f"delivering reply {reply.reply_id}")
+            if (address := _address_of(reply.job)) is not None:
+                self.spawn(self._deliver(reply, address), f"delivering reply {reply.reply_id}")
         for job in left:
-            self.answer(job, _address_of(job))
+            if (address := _address_of(job)) is not None:
+                self.answer(job, address)
         if pending or left:
             log.warning("%s: %d replies and %d requests go on from before", self._platform, len(pending), len(left))
 
@@ -140,7 +143,6 @@ class Answering:
 
     async def _written(self, job: AcceptedJob, posts: Posts, address: Address) -> Reply:
         """Let the service write, and show how it grows; who stops it when the reply is on record gets that reply."""
-        await posts.load()
         reply: Reply | None = None
         painter = Painter(self._outlet, posts, self._lanes, address, job.job_id, self._clock)
         try:
@@ -186,5 +188,12 @@ class Answering:
             log.error("%s failed", task.get_name(), exc_info=error)
 
 
-def _address_of(job: AcceptedJob) -> Address:
-    return Address.from_json(job.address) if job.address else Address(job.key.chat_id, job.key.user_id)
+def _address_of(job: AcceptedJob) -> Address | None:
+    """Where the answer goes; None where that cannot be read, which keeps this one back and no other."""
+    if not job.address:
+        return Address(job.key.chat_id, job.key.user_id)
+    try:
+        return Address.from_json(job.address)
+    except (TypeError, ValueError) as error:  # another version wrote it, which may be the next to start
+        log.error("job %d waits for a version that can read where its answer goes (%s)", job.job_id, error)
+        return None

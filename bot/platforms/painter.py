@@ -82,11 +82,17 @@ class Painter:
                 self._text = ""
 
     async def _run(self) -> None:
+        # A message of an earlier process is gone on with; while it cannot be looked for, none is made beside it.
+        while not self._over.is_set() and not await self._tried(self._posts.load()):
+            await self._pause()
         while not self._over.is_set():
             await self._look()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_S):
-                    await self._over.wait()
+            await self._pause()
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TICK_S):
+                await self._over.wait()
 
     async def _look(self) -> None:
         """Show what has changed, if the chat takes it."""

@@ -143,6 +143,8 @@ class FakeOutbox:
     away: list[str] = field(default_factory=list)
 
     async def posts(self, job_id: int) -> Sequence[str]:
+        await asyncio.sleep(0)
+        self._be_there("posts")
         return [post_id for _, (_, post_id) in sorted(self.at.get(job_id, {}).items())]
 
     async def posted(self, job_id: int, part: int, platform: Platform, chat_id: str, platform_message_id: str) -> None:

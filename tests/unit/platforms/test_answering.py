@@ -71,6 +71,27 @@ async def test_cancelling_says_so_and_leaves_nothing_half_written() -> None:
     assert b.answering.asker(job_id) is None
 
 
+@pytest.mark.parametrize("steps", range(8))
+async def test_what_is_stopped_is_never_answered_by_the_next_start_however_early_it_is(steps: int) -> None:
+    b = bench([TextDelta("Half a"), Stall()])
+    job_id = await b.ask()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    b.answering.cancel(job_id)
+    await b.until_quiet()
+    assert b.outlet.texts() == ["Stopped."] and b.store.states == [JobState.CANCELLED]
+
+
+async def test_an_answer_is_given_though_nobody_can_tell_for_a_while_where_it_was_begun() -> None:
+    b = bench(says("Good morning."))
+    job_id = await b.ask()
+    await b.outlet.create(ADDRESS, "third in line", (), "x")
+    await b.outbox.posted(job_id, 0, Platform.TELEGRAM, "lobby", "1")
+    b.outbox.away = ["posts"]
+    await b.until_quiet()
+    assert b.outlet.texts() == ["Good morning."] and b.store.states == [JobState.DONE]
+
+
 async def test_a_reply_that_is_on_record_is_shown_whatever_is_pressed_meanwhile() -> None:
     shown = asyncio.Event()
 
@@ -153,6 +174,23 @@ async def test_the_next_start_delivers_what_was_written_before() -> None:
     await b.answering.resume()
     await b.until_quiet()
     assert b.outlet.texts() == ["Written before the stop."] and b.outbox.confirmed == {9}
+
+
+async def test_what_was_left_at_an_unreadable_address_keeps_nothing_else_back() -> None:
+    b = bench(says("Good morning."))
+    accepted = [await b.service.accept_chat(KEY, "hello") for _ in range(3)]
+    unreadable = ["{", '{"chat_id": "lobby", "user_id": "ada", "of_a_later_version": 1}']
+    b.outbox.left = [
+        replace(job, address=address) for job, address in zip(accepted, [*unreadable, ADDRESS.to_json()], strict=True)
+    ]
+    b.outbox.waiting = [
+        PendingReply(replace(job_of(5), address="[]"), 8, "Not to be shown anywhere.", 1),
+        PendingReply(job_of(6), 9, "Written before the stop.", 1),
+    ]
+    await b.answering.resume()
+    await b.until_quiet()
+    assert sorted(b.outlet.texts()) == ["Good morning.", "Written before the stop."]
+    assert b.store.states == [JobState.ACCEPTED, JobState.ACCEPTED, JobState.DONE]
 
 
 class Resuming:
