@@ -322,7 +322,7 @@ class TelegramBot:
             code = None if language == ENGLISH else language
             await self._bot.set_my_commands(_commands(_MENU, Texts(language)), language_code=code)
         for operator in self._desk.admission.lists.operators:
-            with suppress(BadRequest):  # somebody who never wrote to the bot
+            with suppress(BadRequest, Forbidden):  # somebody who never wrote to the bot, or whose account is gone
                 texts = Texts(self._desk.language(None))
                 scope = BotCommandScopeChat(int(operator))
                 await self._bot.set_my_commands(_commands(_OPERATORS_MENU, texts), scope=scope)

@@ -23,6 +23,7 @@ from tests.e2e.platforms.telegram_fixtures import (
     is_reply,
     labels,
     scene,
+    served,
     settings_for,
     words,
 )
@@ -75,6 +76,16 @@ async def restart(scene: Scene) -> None:
     await scene.bot.start()
     await scene.bot.says(CONNECTED, times=connected + 1)
     await scene.until(lambda: len(scene.server.called("getUpdates")) > polls)
+
+
+async def test_an_operator_whose_account_is_gone_keeps_nobody_from_being_answered(tmp_path: Path) -> None:
+    async with TelegramServer() as server:
+        server.private(server.person(501, "Olga")).closed = "Forbidden: user is deactivated"
+        server.private(server.person(502, "Otto"))
+        async with served(server, tmp_path, telegram__operators='["501", "502"]') as here:
+            ada, chat = here.somebody()
+            assert (await here.answer(ada, chat, "/help"))["text"].startswith("What I do:")
+            assert [scope for scope, _ in server.commands if scope != "default"] == ["chat:502"]
 
 
 # The same update twice

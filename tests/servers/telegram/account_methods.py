@@ -6,7 +6,7 @@ import re
 
 from tests.servers.telegram.account import Account
 from tests.servers.telegram.protocol import ADMINISTRATOR_RIGHTS, Json
-from tests.servers.telegram.refusals import bad_request
+from tests.servers.telegram.refusals import Refusal, bad_request
 from tests.servers.telegram.targets import chat_of
 
 GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
@@ -50,6 +50,9 @@ def set_my_commands(account: Account, parameters: Json) -> bool:
             raise bad_request("BOT_COMMAND_INVALID")
         if not 1 <= len(command["description"]) <= 256:
             raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
+    chat = account.chats.get((parameters.get("scope") or {}).get("chat_id", 0))
+    if chat is not None and chat.closed:
+        raise Refusal(403, chat.closed)
     account.commands[_scope(parameters)] = commands
     return True
 
