@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bot.chat.messages import ConversationKey
 from bot.chat.ports import SeenBefore
 from bot.errors import BusyError, InputError, QuotesmithError
 from bot.platforms.access import AccessLists, Verdict
@@ -33,6 +34,7 @@ class Admission:
         self._clock = clock
         self._people = Rate(limits.requests_per_minute)
         self._chats = Rate(limits.chat_requests_per_minute)
+        self._taking: list[ConversationKey] = []  # of requests that are not being answered yet
         self.closing = False
 
     def check_access(self, incoming: Incoming) -> None:
@@ -49,11 +51,24 @@ class Admission:
         """
         self._admit(incoming)
         try:
-            yield
+            with self.taking(incoming):
+                yield
         except (SeenBefore, QuotesmithError):
             self._people.take_back(incoming.key.user_id)
             self._chats.take_back(incoming.key.chat_id)
             raise
+
+    @contextmanager
+    def taking(self, incoming: Incoming) -> Iterator[None]:
+        """Count a request, while the block runs, among those that its person and its chat wait for.
+
+        For what is taken and not being answered yet: messages that come at once are not let in past the limit.
+        """
+        self._taking.append(incoming.key)
+        try:
+            yield
+        finally:
+            self._taking.remove(incoming.key)
 
     def _admit(self, incoming: Incoming) -> None:
         self.check_access(incoming)
@@ -70,14 +85,15 @@ class Admission:
         self._chats.count(chat, now)
 
     def _check_simultaneous(self, incoming: Incoming) -> None:
-        mine = len(self._answering.of_person(incoming.key.user_id))
+        user_id, chat_id = incoming.key.user_id, incoming.key.chat_id
+        mine = len(self._answering.of_person(user_id)) + sum(key.user_id == user_id for key in self._taking)
         if mine >= self._limits.waiting_per_person:
             raise BusyError(
                 f"You already wait for {mine} replies, which is as many as allowed. Let one finish first.",
                 "person-waits",
                 waiting=mine,
             )
-        here = self._answering.in_chat(incoming.key.chat_id)
+        here = self._answering.in_chat(chat_id) + sum(key.chat_id == chat_id for key in self._taking)
         if here >= self._limits.waiting_per_chat:
             raise BusyError(
                 f"This chat already waits for {here} replies, which is as many as allowed. Try again in a minute.",

@@ -265,6 +265,30 @@ async def test_who_waits_for_too_much_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("limits", "users", "said"),
+    [
+        (LimitSettings(waiting_per_person=4), ["ada"] * 12, "You already wait for 4 replies"),
+        (LimitSettings(waiting_per_chat=4), [f"p{number}" for number in range(12)], "This chat already waits for 4"),
+    ],
+)
+async def test_messages_that_come_at_once_are_not_let_in_past_the_limit(
+    limits: LimitSettings, users: list[str], said: str
+) -> None:
+    b = bench(*[[Stall()] for _ in users], limits=limits)
+    b.store.pauses = 9  # all of them are looked at before the first is on record
+    messages = []
+    for user in users:
+        b.said += 1
+        messages.append(b.incoming("hello", user))
+    await asyncio.gather(*(b.desk.message(message, b._show) for message in messages))
+    assert len(b.store.states) == 4
+    while len(b.outlet.texts()) < 8:
+        await asyncio.sleep(0)
+    assert all(text.startswith(said) for text in b.outlet.texts())
+    await b.desk.stop(0.0)
+
+
+@pytest.mark.parametrize(
     ("lists", "said"),
     [
         (AccessLists(deny=("ada",)), "The bot's operator does not let me answer you."),
