@@ -67,7 +67,7 @@ class LiveOperations:
         self._canary_worker: WorkerClient | None = None
         self._weighed = (0, 0)  # the newest vote and preference that were
         self._in_vain: _InVain | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], WorkerClient] = {}
 
     async def statistics(self) -> Mapping[str, int | str]:
         """The counts that the sentence `stats` names."""
@@ -120,9 +120,10 @@ class LiveOperations:
     async def use_model(self, name: str) -> None:
         """Load a model beside the one that answers, then let it answer, now and after a restart.
 
-        What the old one is writing it writes to the end; a running canary ends. The model that answers is loaded anew
-        only where its worker could not be started lately. Raises ModelError, and WorkerCrashed where the new worker
-        cannot be started, and nothing has changed then.
+        What the old one is writing it writes to the end; a running canary ends. A model that is being tried out is
+        loaded already, and goes on with what it writes. The model that answers is loaded anew only where its worker
+        could not be started lately. Raises ModelError, and WorkerCrashed where the new worker cannot be started, and
+        nothing has changed then.
         """
         async with self._changing:
             await self._answer_with(self._store.get(name))
@@ -177,10 +178,11 @@ class LiveOperations:
 
     async def close(self) -> None:
         """End all workers."""
-        for task in list(self._retiring):
+        for task, worker in list(self._retiring.items()):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            await worker.close()  # the task does not, where it had no time to begin
         if self._canary_worker is not None:
             await self._canary_worker.close()
         await self._worker.close()
@@ -189,19 +191,45 @@ class LiveOperations:
         if canary is not None and canary.running:
             await self._begin(canary)
             await self._judge_canary(canary)
-            return
-        self._end_canary()
-        if active != self.model_in_use():
-            await self._answer_with(self._store.active())
+        else:
+            await self._answer_as_chosen(active)
+
+    async def _answer_as_chosen(self, active: str) -> None:
+        """End the canary that is served, and answer everybody with the active model, which may have been tried out."""
+        if self._canary is not None and self._canary.name != active:
+            self._end_canary()
+        try:
+            if active != self.model_in_use():
+                await self._answer_with(self._store.active())
+        finally:
+            self._end_canary()
 
     async def _answer_with(self, model: Model) -> None:
         now = self._service.model
         if (model.sha256, model.name) != (now.sha256, now.name) or self._worker.broken is not None:
+            if (tried := self._worker_that_tries_out(model)) is not None:
+                await tried.ready()  # it may just be started again
+                self._promote(tried)
+                return
             judge = self._open_judge(model)
             old, self._worker = self._worker, await self._loaded(model)
             self._service.serve(model, self._worker, judge)
             self._retire(old)
         self._end_canary()
+
+    def _worker_that_tries_out(self, model: Model) -> WorkerClient | None:
+        """The canary's, where it has that model: there may be no memory to load it once more."""
+        canary, worker = self._canary, self._canary_worker
+        if canary is None or worker is None or worker.broken is not None:
+            return None
+        return worker if (canary.sha256, canary.name) == (model.sha256, model.name) else None
+
+    def _promote(self, worker: WorkerClient) -> None:
+        """Answer everybody with the canary's model, by the canary's worker."""
+        old, self._worker = self._worker, worker
+        self._canary, self._canary_worker = None, None
+        self._service.end_canary(promoted=True)
+        self._retire(old)
 
     async def _loaded(self, model: Model) -> WorkerClient:
         worker = self._start_worker(model)
@@ -216,9 +244,7 @@ class LiveOperations:
         """Let the canary's model answer those who take part, unless it does."""
         if self._canary == canary:
             return
-        self._end_canary()
-        if self._store.active_name() != self.model_in_use():
-            await self._answer_with(self._store.active())
+        await self._answer_as_chosen(self._store.active_name())
         try:
             model = self._store.get(canary.name)
             judge = self._open_judge(model)
@@ -249,10 +275,7 @@ class LiveOperations:
         elif verdict is Verdict.BETTER and self._store.end_canary(
             canary, CanaryState.PROMOTED, "people like it better"
         ):
-            old, self._worker = self._worker, self._canary_worker
-            self._canary, self._canary_worker = None, None
-            self._service.end_canary(promoted=True)
-            self._retire(old)
+            self._promote(self._canary_worker)
 
     def _end_canary(self) -> None:
         """Answer everybody with the usual model again."""
@@ -263,8 +286,8 @@ class LiveOperations:
 
     def _retire(self, worker: WorkerClient) -> None:
         task = asyncio.create_task(_retired(worker), name="retiring a worker")
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retiring[task] = worker
+        task.add_done_callback(self._retiring.pop)
 
 
 async def _retired(worker: WorkerClient) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bot import operating
@@ -205,6 +206,67 @@ async def test_the_end_of_a_canary_costs_nobody_a_reply(
         assert await model_for(served, part) == "starter"
 
 
+# -- the model that is being tried out is chosen ----------------------------------------------------------------------
+
+
+async def begin_canary(bot: Bot) -> tuple[str, str]:
+    """Try out the twin; returns somebody who takes part, and somebody who does not."""
+    canary = open_store(bot.settings).try_out("twin", 0.5)
+    await bot.operations.catch_up()
+    users = [str(number) for number in range(99)]
+    part = [canary.takes_part(key_of(user)) for user in users]
+    return users[part.index(True)], users[part.index(False)]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_choosing_what_is_tried_out_takes_no_more_memory_and_costs_nobody_a_reply(
+    served: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    takes_part, other = await begin_canary(served)
+    monkeypatch.setattr("bot.composition.available_memory", lambda: 0)
+    database = Lingering(monkeypatch)
+    async with asyncio.timeout(PATIENCE_S):
+        replies = []
+        for user in (takes_part, other):
+            database.asked.clear()
+            replies.append(asyncio.create_task(model_for(served, user)))
+            await database.asked.wait()
+        if elsewhere:  # as `quotesmith model use` does
+            open_store(settings).use("twin")
+            assert await served.operations.catch_up() == "twin"
+        else:
+            await served.operations.use_model("twin")
+        database.goes_on.set()
+        assert await asyncio.gather(*replies) == ["twin", "starter"]
+        while served.worker.broken is None:  # nobody needs it any more
+            await asyncio.sleep(0)
+        assert await served.operations.catch_up() == ""
+        assert {await model_for(served, user) for user in (takes_part, other)} == {"twin"}
+    ended = open_store(settings).canary()
+    assert ended is not None and ended.state is CanaryState.STOPPED
+    assert open_store(settings).active_name() == "twin"
+
+
+async def test_choosing_another_model_ends_what_is_tried_out(served: Bot, settings: Settings) -> None:
+    open_store(settings).add(twin_of_the_embedded_model(settings.model.folder.parent / "third", "third", b"thirder"))
+    takes_part, other = await begin_canary(served)
+    open_store(settings).use("third")
+    assert await served.operations.catch_up() == "third"
+    assert {await model_for(served, user) for user in (takes_part, other)} == {"third"}
+
+
+async def test_a_bot_that_stops_just_after_such_a_choice_leaves_no_worker_behind(settings: Settings) -> None:
+    async with open_bot(settings) as bot:
+        await bot.worker.ready()
+        await begin_canary(bot)
+        workers = psutil.Process().children()
+        with bot.worker.held():  # somebody still has something to ask it
+            await bot.operations.use_model("twin")
+            assert psutil.Process().children() == workers
+            await bot.operations.close()
+            assert not any(worker.is_running() for worker in workers)
+
+
 # -- workers that die at every start ----------------------------------------------------------------------------------
 
 DIES = shutil.which("false") or "false"
@@ -234,6 +296,25 @@ async def test_a_canary_whose_worker_dies_at_every_start_has_failed(
         assert await served.operations.catch_up() == ""
     assert deaths(caplog) == tried
     assert await model_for(served, "ada") == "starter"
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_choosing_what_is_tried_out_changes_nothing_where_its_worker_cannot_be_started_again(
+    served: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = psutil.Process().children()
+    takes_part, other = await begin_canary(served)
+    (worker,) = set(psutil.Process().children()) - set(usual)
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", DIES)
+        worker.kill()
+        with pytest.raises(WorkerCrashed, match="could not be started"):
+            await model_for(served, takes_part)
+        with pytest.raises(WorkerCrashed, match="could not be started"):
+            await served.operations.use_model("twin")
+        assert await model_for(served, other) == "starter" == open_store(settings).active_name()
+    await served.operations.use_model("twin")
+    assert {await model_for(served, user) for user in (takes_part, other)} == {"twin"}
 
 
 @pytest.mark.usefixtures("no_pause")
