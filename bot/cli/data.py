@@ -89,7 +89,7 @@ def lineage(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Name the exports, models and runs that hold something of people who were forgotten since."""
+    """Name the exports, models and runs that hold something of people who were forgotten or do not consent now."""
     settings = session.begin()
     for folder in runs or []:
         if not folder.expanduser().is_dir():
@@ -106,9 +106,9 @@ def lineage(
     if json:
         session.show_json(found)
     elif not found:
-        typer.echo("No export holds anything of people who were forgotten.")
+        typer.echo("No export holds anything of people who were forgotten or do not consent now.")
     for export in [] if json else found:
-        typer.echo(f"{export['folder']} ({export['name']}): {export['rows']} rows of people who were forgotten since")
+        typer.echo(f"{export['folder']} ({export['name']}): {_whose(export['rows'], export['withdrawn'])}")
         for kind in ("models", "runs"):
             for name in export[kind]:
                 typer.echo(f"  {kind.removesuffix('s')} {name}")
@@ -134,6 +134,11 @@ def backup(
         return
     removed = f", which took the place of {len(made.removed)} older" if made.removed else ""
     typer.echo(f"{made.path} holds the database, {in_words(made.size_bytes)}{removed}.")
+
+
+def _whose(forgotten: int, withdrawn: int) -> str:
+    counts = {"were forgotten since": forgotten, "do not consent now": withdrawn}
+    return ", ".join(f"{count} rows of people who {did}" for did, count in counts.items() if count)
 
 
 async def _stale_exports(settings: Settings) -> Sequence[StaleExport]:

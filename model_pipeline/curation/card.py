@@ -75,8 +75,9 @@ def _consent(manifest: Mapping[str, Any]) -> str:
     counts = manifest["counts"]
     return (
         f"The export held {counts['rows']:,} replies and {counts['pairs']:,} compared pairs of people who had agreed "
-        "when they wrote and agreed when it was made. Who withdraws is gone from the next export; "
-        "`quotesmith data lineage` names what was made of this one. What the export refused:"
+        "when they wrote and agreed when it was made. Who withdraws or is forgotten is gone from the next export, and "
+        "`quotesmith data lineage` then names this one and what was made of it: train on it no more. What the export "
+        "refused:"
     )
 
 

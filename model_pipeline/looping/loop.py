@@ -200,19 +200,24 @@ def _curate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
     return said, {"train": rows, "held_out": held_out, "dropped": dropped}
 
 
-def _check_nobody_forgotten(turn: Turn, bot: BotCommands) -> None:
-    """End a turn that holds words of somebody who was forgotten since its export: it may have lain for days."""
+def _check_everybody_agrees(turn: Turn, bot: BotCommands) -> None:
+    """End a turn that holds words of somebody who was forgotten or withdrew since its export, however long ago."""
     export = read_manifest(turn.folder / "curated")["export"]
-    if any(stale["name"] == export for stale in bot.run("data", "lineage")):
-        raise _Ended(
-            Ending.FORGOTTEN,
-            "Somebody whose words this turn exported was forgotten since, so nothing goes on from them; the next turn "
-            f"exports anew. `quotesmith data lineage --runs {turn.folder}` names what still holds them.",
-        )
+    stale = next((each for each in bot.run("data", "lineage") if each["name"] == export), None)
+    if stale is None:
+        return
+    ending, why = Ending.WITHDRAWN, "does not consent to training any more"
+    if stale["rows"]:
+        ending, why = Ending.FORGOTTEN, "was forgotten since"
+    raise _Ended(
+        ending,
+        f"Somebody whose words this turn exported {why}, so nothing goes on from them; the next turn "
+        f"exports anew. `quotesmith data lineage --runs {turn.folder}` names what still holds them.",
+    )
 
 
 def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
-    _check_nobody_forgotten(turn, bot)
+    _check_everybody_agrees(turn, bot)
     run = _run_of(turn, wanted.recipe, report)
     with run.locked():
         try:
@@ -220,6 +225,7 @@ def _prefer(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
                 report.say(f"{stage}:")
                 name = stage.replace("-", "_")
                 getattr(import_module(f"model_pipeline.stages.{name}"), name)(run, report)
+                _check_everybody_agrees(turn, bot)  # a stage may take hours
         except TooFewRows as few:  # not all that was curated is drawn, is of the sources wanted and fits
             raise _Ended(Ending.TOO_FEW, str(few)) from few
     figures = run.figures(Stage.PREFER)
@@ -258,7 +264,7 @@ def _gate(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said
 
 
 def _add(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Said:
-    _check_nobody_forgotten(turn, bot)
+    _check_everybody_agrees(turn, bot)
     name = f"{wanted.recipe.name}-{datetime.fromisoformat(turn.began):%Y%m%d-%H%M}"
     added = bot.run("model", "add", str((turn.folder / "run" / "model").resolve()), "--name", name)
     turn.name = added["name"]
@@ -269,7 +275,7 @@ def _canary(turn: Turn, wanted: Wanted, bot: BotCommands, report: Report) -> _Sa
     status = bot.run("model", "status")
     begun = status["canary"] or {}
     if begun.get("name") != turn.name:
-        _check_nobody_forgotten(turn, bot)
+        _check_everybody_agrees(turn, bot)
         options = ("--share", wanted.share, "--least-people", str(wanted.least_people))
         begun = bot.run("model", "canary", turn.name, *options)
     said = f"{turn.name} answers {begun['share']:.0%} of the people beside {begun['against']}; their votes decide."

@@ -35,6 +35,7 @@ class Ending(StrEnum):
     REFUSED = "refused"  # the gate does not let it through
     TOO_FEW = "too few"  # too few people have said too little
     FORGOTTEN = "forgotten"  # somebody whose words were exported was forgotten since
+    WITHDRAWN = "withdrawn"  # somebody whose words were exported does not consent to training any more
     BUSY = "busy"  # another model is being tried out
 
 

@@ -114,6 +114,9 @@ def test_a_persons_rights_in_the_terminal(run: Run) -> None:
     shown = run("run", typed="/mydata show\n/mydata export\n").stdout
     assert shown.startswith("Stored about you: 1 message, 1 reply") and '"text": "my secret is 4711"' in shown
     assert json.loads(run("data", "export", "--out", "out", "--json").stdout)["rows"] == 1
+    assert run("data", "lineage").stdout.startswith("No export holds anything of people who were forgotten or do not")
+    run("run", typed="/consent off\n")
+    assert "): 1 rows of people who do not consent now\n" in run("data", "lineage").stdout
     assert run("run", typed="/forget me\n").stderr.startswith("Erased: 2 messages")
     assert run("run", typed="/mydata show\n").stdout.startswith("Stored about you: 0 messages")
     assert "1 rows of people who were forgotten since" in run("data", "lineage").stdout

@@ -299,6 +299,28 @@ async def test_exports_that_hold_something_of_forgotten_people_are_named(stores:
     assert after.rows == 0
 
 
+async def test_exports_that_hold_something_of_people_who_do_not_consent_now_are_named(
+    stores: Stores, tmp_path: Path
+) -> None:
+    for person in (ADA, BOB):
+        await stores.consents.record(person.platform, person.user_id, TERMS_VERSION, True)
+    reply = await stores.say(ADA, "hello", "hi")
+    await stores.say(ADA, "more", "and more")
+    await stores.feedback.add_vote(BOB, reply, Vote.UP, VoteSource.BUTTON)
+    export = await export_rows(stores.database, tmp_path / "out", anywhere)
+
+    async def named() -> list[tuple[str, int, int]]:
+        return [(one.name, one.rows, one.withdrawn) for one in await stale_exports(stores.database)]
+
+    await stores.consents.record(BOB.platform, BOB.user_id, TERMS_VERSION, False)
+    assert await named() == [(export.name, 0, 1)]
+    await stores.consents.record(BOB.platform, BOB.user_id, TERMS_VERSION, True)
+    assert await named() == []
+    await stores.consents.record(BOB.platform, BOB.user_id, "of other terms", True)
+    await stores.people.forget(ADA.platform, ADA.user_id)
+    assert await named() == [(export.name, 2, 1)]
+
+
 async def forget_ada(stores: Stores) -> None:
     await stores.people.forget(ADA.platform, ADA.user_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,6 +94,19 @@ def votes(bot: Path, people: int, each: int = 2) -> None:
 
 def forget(bot: Path, key: ConversationKey) -> None:
     BotCommands(bot).run("data", "forget", str(key.platform), key.user_id)
+
+
+def withdraw(bot: Path, key: ConversationKey) -> None:
+    """As `/consent off` does."""
+
+    async def write() -> None:
+        database = await Database.open(url_of(bot / "data" / "quotesmith.db"))
+        try:
+            await stores_over(database).consents.record(key.platform, key.user_id, TERMS_VERSION, False)
+        finally:
+            await database.close()
+
+    asyncio.run(write())
 
 
 def exported(bot: Path, out: Path) -> None:
@@ -188,32 +201,50 @@ def test_a_turn_that_was_cut_off_before_its_record_goes_on(bot: Path, tmp_path: 
     assert run_loop(wanted(bot, out), Report()) is Ending.CANARY
 
 
-def test_nothing_is_trained_on_who_was_forgotten_after_the_export(bot: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("goes", "why"), [(forget, "was forgotten since"), (withdraw, "does not consent to training any more")]
+)
+def test_nothing_is_trained_on_who_was_forgotten_or_withdrew_after_the_export(
+    goes: Callable[[Path, ConversationKey], None], why: str, bot: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "loops" / "first"
     exported(bot, out)
-    forget(bot, reader(0))
+    goes(bot, reader(0))
     done = CliRunner().invoke(app, ["loop", "--bot", str(bot), "--out", str(out)])
     assert done.exit_code == 4, done.output
     assert open_turn(out).said == (
-        "Somebody whose words this turn exported was forgotten since, so nothing goes on from them; the next turn "
+        f"Somebody whose words this turn exported {why}, so nothing goes on from them; the next turn "
         f"exports anew. `quotesmith data lineage --runs {out}` names what still holds them."
     )
     assert not (out / "run").exists()
     assert next_folder(tmp_path / "loops") != out
 
 
+def test_who_withdraws_while_a_stage_works_ends_the_turn_before_the_next_stage(
+    bot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "turn"
+    exported(bot, out)
+    monkeypatch.setattr("model_pipeline.stages.dequantize.dequantize", lambda run, report: withdraw(bot, reader(1)))
+    assert run_loop(wanted(bot, out), Report()) is Ending.WITHDRAWN
+    assert not open_turn(out).done(Step.PREFER)
+
+
 @pytest.mark.parametrize("last", [Step.GATE, Step.ADD])
-def test_no_model_of_somebody_who_was_forgotten_meanwhile_is_tried_out(last: Step, bot: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("goes", "ending"), [(forget, Ending.FORGOTTEN), (withdraw, Ending.WITHDRAWN)])
+def test_no_model_of_somebody_who_was_forgotten_or_withdrew_meanwhile_is_tried_out(
+    goes: Callable[[Path, ConversationKey], None], ending: Ending, last: Step, bot: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "turn"
     exported(bot, out)
     ready_for_the_bot(out, tmp_path)
     if last is Step.ADD:  # cut off before it was tried out
         turn(out, Step.ADD)
-    forget(bot, reader(1))
-    assert run_loop(wanted(bot, out), Report()) is Ending.FORGOTTEN
+    goes(bot, reader(1))
+    assert run_loop(wanted(bot, out), Report()) is ending
     assert [each["name"] for each in BotCommands(bot).run("model", "list")["models"]] == ["starter"]
     assert BotCommands(bot).run("model", "status")["canary"] is None
-    assert "was forgotten since" in (out / "report.html").read_text()
+    assert open_turn(out).said in (out / "report.html").read_text()
 
 
 def test_a_turn_goes_on_by_the_recipe_that_its_training_began_with(bot: Path, tmp_path: Path) -> None:
