@@ -57,13 +57,17 @@ class SqlFeedback(Feedback):
         return vote
 
     async def withdraw_vote(self, key: ConversationKey, message_id: int, vote: Vote, source: VoteSource) -> bool:
-        """Append NONE where that vote is the one in force and came the same way; False where it is not."""
+        """Append NONE where that vote is the one in force and came the same way; False where it is not.
+
+        Of somebody unknown or forgotten nothing is noted: there is no vote of theirs to take back.
+        """
         async with self._database.write() as session:
-            person_id = await _voter(session, key, message_id)
-            in_force = await _is_in_force(session, person_id, message_id, vote, source)
-            if in_force:
-                session.add(VoteRow(person_id=person_id, message_id=message_id, source=source, value=int(Vote.NONE)))
-        return in_force
+            await _check_reply(session, key, message_id)
+            person = await find_person(session, key.platform, key.user_id)
+            if person is None or not await _is_in_force(session, person.id, message_id, vote, source):
+                return False
+            session.add(VoteRow(person_id=person.id, message_id=message_id, source=source, value=int(Vote.NONE)))
+        return True
 
     async def toggle_favorite(self, key: ConversationKey, message_id: int) -> bool:
         """Make the reply one of the person's favourites, or none any more; returns whether it is one now."""
@@ -125,7 +129,13 @@ class SqlFeedback(Feedback):
 
 
 async def _voter(session: AsyncSession, key: ConversationKey, message_id: int) -> int:
-    """The id of the person who votes; InputError when there is no such reply in that chat."""
+    """The id of the person who votes, new if need be; InputError when there is no such reply in that chat."""
+    await _check_reply(session, key, message_id)
+    return (await ensure_person(session, key.platform, key.user_id)).id
+
+
+async def _check_reply(session: AsyncSession, key: ConversationKey, message_id: int) -> None:
+    """Raise InputError when there is no such reply in that chat."""
     if not 0 < message_id <= _LARGEST_ID:
         raise _no_such_reply()
     reply = (
@@ -136,7 +146,6 @@ async def _voter(session: AsyncSession, key: ConversationKey, message_id: int) -
     )
     if await session.scalar(reply) is None:
         raise _no_such_reply()
-    return (await ensure_person(session, key.platform, key.user_id)).id
 
 
 def _no_such_reply() -> InputError:

@@ -17,6 +17,7 @@ from bot.storage.column_types import utc_now
 from bot.storage.database import Database
 from bot.storage.feedback import current_votes
 from bot.storage.schema import known_revisions
+from bot.storage.statistics import collect
 from bot.storage.tables import Correction, Delivery, DeliveryState, Job, Message, WrittenQuote
 from bot.storage.tables import Vote as VoteRow
 from tests.integration.storage.conftest import KEY, RECORD, Stores, key_of, on_disk, stores_over, url_of
@@ -168,6 +169,17 @@ async def test_a_vote_is_taken_back_the_way_it_was_given(stores: Stores) -> None
     assert not await stores.feedback.withdraw_vote(ADA, reply, Vote.UP, reaction)
     assert [value for _, _, value in await in_force(stores)] == [1]
     assert await stores.feedback.toggle_vote(ADA, reply, Vote.UP, button) is Vote.NONE
+
+
+async def test_who_takes_back_what_they_never_said_stays_unknown_or_forgotten(stores: Stores) -> None:
+    reply = await stores.say(ADA, "hello", "hi")
+    cyd = key_of("cyd")
+    await stores.feedback.add_vote(BOB, reply, Vote.UP, VoteSource.REACTION)
+    await stores.people.forget(BOB.platform, BOB.user_id)
+    for key in (BOB, cyd):
+        assert not await stores.feedback.withdraw_vote(key, reply, Vote.UP, VoteSource.REACTION)
+    assert (await collect(stores.database)).people == 1
+    assert await stores.people.everything(cyd.platform, "cyd") == {"platform": "discord", "user_id": "cyd"}
 
 
 async def test_a_correction_is_sealed_and_trained_on_only_with_consent(sealed: Stores, path: Path) -> None:
