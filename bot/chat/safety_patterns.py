@@ -2,6 +2,9 @@
 
 A message is in lower case, without accents, apostrophes and marks, so "I'm" is "im" and "töten" is "toten". A pattern
 stands in one line, however long: broken up, it cannot be read at all.
+
+Whatever somebody sends, a rule takes time in proportion to its length, since the whole bot waits for it. So what may
+go on without end (`.*`, or a group that repeats) stands behind `^` and keeps what it once matched (`(?>...)`, `*+`).
 """
 
 from __future__ import annotations
@@ -27,6 +30,12 @@ _SOMEBODY = (
 _YOU = r"(you|u|ya|yourself|urself|bot|quotesmith)"
 _YOU_ARE = r"(you ?a?re|youre|ur|u r|u are|you r|such an?|fucking|this bot is|quotesmith is|bot is|you)"
 _RUDE = r"(stupid|dumb|useless|worthless|trash|garbage|pathetic|idiot|moron|retard(ed)?|imbecile|loser|crap|shit|shitty|ugly|lame|braindead|brain dead|piece of (shit|crap|trash|junk))"
+
+
+def _in_order(*parts: str) -> str:
+    """The parts one behind the other, with anything between them; each is looked for once, behind the one before."""
+    return "^" + "".join(f"(?>.*?{part})" for part in parts)
+
 
 PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
     "crisis": {
@@ -61,7 +70,7 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
             r"\b(kill|killing|killed|hang|hanging|hanged) (herself|himself|themsel(f|ves))\b",
             r"\b(kys|kill (yo)?ur ?self)\b",
             r"\bi (have|got|took|swallowed|ve taken|have taken|just took) (a plan to die|pills (here|ready)|a rope)\b",
-            r"\bcant (go on|do this|take (it|this)) any ?more\b.*\b(goodbye|bye|sorry|die|end)\b",
+            _in_order(r"\bcant (go on|do this|take (it|this)) any ?more\b", r"\b(goodbye|bye|sorry|die|end)\b"),
             r"\b(thoughts? of|thinking (of|about)|think about) (hurting|harming|killing|ending) (my ?self|it all|it|my life)\b",
         ),
         "de": (
@@ -84,13 +93,14 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
             r"raped|molest(s|ed)|abus(es|ed|ing)|threatens to kill|hurts?) (me|us|my (little )?(brother|sister|mom|mum|mother|kids?))\b",
             r"\b(he|she|they) (hits|beats|chokes|raped|molested|abuses|abused|keeps hitting|threatened to kill|is going to kill|wants to kill) me\b",
             r"\bi (was|got|have been|am being|m being) (raped|sexually assaulted|molested|beaten up|abused|stabbed|poisoned|drugged)\b",
-            r"\b(has|have|got|with) a (knife|gun)\b.*\b(me|us|room|door|here)\b|\b(me|us|room|door|here)\b.*\b(has|have|got|with) a (knife|gun)\b",
+            _in_order(r"\b(has|have|got|with) a (knife|gun)\b", r"\b(me|us|room|door|here)\b"),
+            _in_order(r"\b(me|us|room|door|here)\b", r"\b(has|have|got|with) a (knife|gun)\b"),
             r"\b(someone|somebody|a man|a guy|he) is (following me|breaking in|in my house|trying to break in)\b",
             r"\b(took|taken|swallowed|ate) (too many|a lot of|all (of )?(my|the)|a whole (bottle|pack) of) (pills|tablets|sleeping pills|meds|paracetamol|tylenol|aspirin)\b",
             r"\b(i |ive |he |she |they )?(just )?(overdosed|od ed)\b",
-            r"\b(chest (hurts|pain)|pain in my chest)\b.*\b(arm|jaw|breath\w*|numb)\b",
-            r"\b(i|he|she|they) (really |still )?(cant|can not|cannot|is struggling to|am struggling to|can hardly|can barely) breathe( at all| anymore| any more| properly| right now| help| please)*$",
-            r"\b(wont|will not|doesnt|isnt|not) (wake up|waking up|wake|breathing|breathe|respond\w*)\b.*|\b(unconscious|not breathing|bleeding (out|a lot|heavily|badly)|wont stop bleeding)\b",
+            _in_order(r"\b(chest (hurts|pain)|pain in my chest)\b", r"\b(arm|jaw|breath\w*|numb)\b"),
+            r"\b(i|he|she|they) (really |still )?(cant|can not|cannot|is struggling to|am struggling to|can hardly|can barely) breathe( at all| anymore| any more| properly| right now| help| please){0,40}+$",
+            r"\b(wont|will not|doesnt|isnt|not) (wake up|waking up|wake|breathing|breathe|respond\w*)\b|\b(unconscious|not breathing|bleeding (out|a lot|heavily|badly)|wont stop bleeding)\b",
         ),
         "de": (
             r"\b(mein|meine|er|sie)( \w+){0,3} (schlagt|verprugelt|wurgt|missbraucht|bedroht|misshandelt) (mich|uns|meine mutter|meinen bruder|meine schwester)\b",
@@ -124,24 +134,29 @@ PATTERNS: dict[str, dict[str, tuple[str, ...]]] = {
             r"\b(fake|forge|falsify) (a |an |my )?(passport|ids?|id card|doctors note|prescription|signature|vaccine card)\b",
         ),
         "de": (
-            r"\b(wie|anleitung|hilf mir)\b.*\b(bombe|sprengstoff|molotow\w*|rohrbombe)\w*\b.*\b(bau|mach|herstell|bastel)\w*\b|\bbombe(n)? bauen\b",
+            _in_order(
+                r"\b(wie|anleitung|hilf mir)\b",
+                r"\b(bombe|sprengstoff|molotow|rohrbombe)\w*\b",
+                r"\b(bau|mach|herstell|bastel)\w*\b",
+            ),
+            r"\bbombe(n)? bauen\b",
             r"\bwie (kann|soll|konnte|wurde|muss|hacke|vergifte|todte|tote) (ich|man)?( \w+){0,5} (hacken|vergiften|umbringen|toten|ausspionieren|stalken|betauben|entfuhren|erpressen|ausrauben|einbrechen)\b",
             r"\b(ko tropfen|k o tropfen)\b",
         ),
     },
     "insult": {
         "en": (
-            rf"\b{_YOU_ARE} (all |just |really |very |so |too |such |an? |the |a total |a complete |a fucking |fucking |a damn |most |pretty )*{_RUDE}\b(?! (mistake|idea|question|game|thing|day|job|phone|weather|luck|jokes? (are|is)))",
+            rf"\b{_YOU_ARE} (all |just |really |very |so |too |such |a total |a complete |a fucking |a damn |an? |the |fucking |most |pretty ){{0,40}}+{_RUDE}\b(?! (mistake|idea|question|game|thing|day|job|phone|weather|luck|jokes? (are|is)))",
             rf"\b(fuck|screw|f|damn) (off|{_YOU})\b",
-            r"^(just |oh |please |hey |ok |you |bot |lol )*(shut (the (fuck|hell) )?up|stfu|shut it|go to hell|go die|drop dead|eat shit|get lost|piss off|gtfo)( (bot|you|already|now|please|idiot|moron|you \w+( bot)?|u|robot|lol))*$",
-            rf"^(what an? |you |u |such an? |answer me |stop it |hey |lol |ok |yo )*{_RUDE}( bot)?$",
+            r"^(just |oh |please |hey |ok |you |bot |lol )*+(shut (the (fuck|hell) )?up|stfu|shut it|go to hell|go die|drop dead|eat shit|get lost|piss off|gtfo)( (bot|you|already|now|please|idiot|moron|u|robot|lol|(?<= you )\w+)\b)*+$",
+            rf"^(what an? |you |u |such an? |answer me |stop it |hey |lol |ok |yo )*+{_RUDE}( bot)?$",
             rf"\bi (really |fucking |just )?(hate|despise) {_YOU}\b(?! (to|for (being so|making)|said))",
             r"\b(stupid|dumb|useless|idiotic|trash|shitty|worst|garbage|fucking) (bot|robot|machine|ai|program|chatbot)\b",
             r"\b(bot|you|u) (suck|sucks|stink|stinks)\b",
-            r"\b(bitch|asshole|bastard|motherfucker|dickhead|cunt|wanker|dumbass|jackass|scumbag|twat)\b(?!.*\b(called me|my (ex|boss|dad|brother|neighbou?r)|he|she|they)\b)",
+            r"^(?>.*\b(bitch|asshole|bastard|motherfucker|dickhead|cunt|wanker|dumbass|jackass|scumbag|twat)\b)(?!.*\b(called me|my (ex|boss|dad|brother|neighbou?r)|he|she|they)\b)",
         ),
         "de": (
-            r"\b(du bist|bist du|so ein|du|ihr seid) (so |echt |einfach |ein |eine |total |voll |vollig |ganz |wirklich )*(dumm|blod|doof|scheisse|dreck|nutzlos|idiot|trottel|vollidiot|depp|arschloch|schrott|mull|wertlos|hasslich|opfer|spast|hurensohn)\b",
+            r"\b(du bist|bist du|so ein|du|ihr seid) (so |echt |einfach |ein |eine |total |voll |vollig |ganz |wirklich ){0,40}+(dumm|blod|doof|scheisse|dreck|nutzlos|idiot|trottel|vollidiot|depp|arschloch|schrott|mull|wertlos|hasslich|opfer|spast|hurensohn)\b",
             r"\b(halt (die |deine )?(klappe|fresse|maul|schnauze|den mund)|fick dich|verpiss dich|leck mich|hau ab|fahr zur holle)\b",
             r"\b(arschloch|hurensohn|wichser|missgeburt|drecksbot|scheissbot|scheiss bot|blode[rs]? bot|dumme[rs]? bot)\b",
             r"\bich hasse dich\b",

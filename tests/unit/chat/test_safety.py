@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.safety import Concern, Finding, concern_in
+from bot.chat.safety_patterns import HARMLESS, PATTERNS
 
 CRISIS = (
     """
@@ -131,3 +134,36 @@ def test_spelling_hides_nothing(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_can_be_looked_at(text: str) -> None:
     assert concern_in(text) is None or concern_in(text) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "concern"),
+    [
+        ("shut up" + " you bot" * 400, Concern.INSULT),
+        ("shut up" + " you bot" * 400 + " said nobody", None),
+        ("you are" + " a fucking" * 400 + " cat", None),
+        ("wie bombe " * 400, None),
+        ("wie " * 400 + "bombe " * 400 + "bauen", Concern.HARM),
+        ("i cant do this any more " + "it hurts " * 400 + "goodbye", Concern.CRISIS),
+        ("bitch " * 400 + "said my boss", None),
+        ("my boss said " + "bitch " * 400, Concern.INSULT),
+    ],
+)
+def test_a_message_made_to_be_looked_at_for_ever_is_looked_at_once(text: str, concern: Concern | None) -> None:
+    """Some of them stopped the whole bot for longer than anybody waits."""
+    finding = concern_in(text)
+    assert (finding and finding.concern) == concern
+
+
+RULES = [HARMLESS, *(rule for rules in PATTERNS.values() for found in rules.values() for rule in found)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_rule_takes_more_than_its_share_of_time(rule: str) -> None:
+    """Anything between two words is skipped once for a message, and words that repeat are never taken back."""
+    gaps = rule.count(".*") + rule.count(".+")
+    skipped_once = len(re.findall(r"\(\?>\.\*|\(\?!\.\*", rule)) if rule.startswith("^") else 0
+    assert gaps == skipped_once
+    for many, kept in re.findall(r"\)(\*|\+|\{\d*,\d*\})(\+?)", rule):
+        assert rule.startswith("^") or many not in "*+", "tried from every word, to the end of the message"
+        assert kept or many in ("{0,3}", "{0,4}", "{0,5}"), "tried in every way in which it can be divided"
