@@ -41,7 +41,7 @@ from bot.platforms.telegram_outlet import TelegramOutlet, reason_of, retry_after
 from bot.platforms.telegram_updates import (
     Me,
     asked_better,
-    may_go_on,
+    growing_pastes,
     paste_groups,
     read_messages,
     read_press,
@@ -147,13 +147,13 @@ class TelegramBot:
         quiet_s = 0.0  # since a paste has grown
         for _ in range(_MOST_LOOKS):
             groups = paste_groups(updates)
-            growing = [group for group in groups if may_go_on(group)]
+            growing = growing_pastes(groups)
             if not growing or quiet_s >= _GATHER_S:
                 break
-            await self._take_all([group for group in groups if not may_go_on(group)], done)
+            await self._take_all([group for group in groups if group not in growing], done)
             await asyncio.sleep(_LOOK_AGAIN_S)
             updates = await self._updates(0)  # unconfirmed, so the same again, and what has come since
-            grown = [group for group in paste_groups(updates) if may_go_on(group)]
+            grown = growing_pastes(paste_groups(updates))
             quiet_s = quiet_s + _LOOK_AGAIN_S if sum(map(len, grown)) == sum(map(len, growing)) else 0.0
         await self._take_all(paste_groups(updates), done)
         if updates:
@@ -195,14 +195,14 @@ class TelegramBot:
     # -- messages ---------------------------------------------------------------------------------------------------
 
     async def _message(self, group: Sequence[Update]) -> None:
-        if len(group) > 1 and not (group := await self._untaken(group)):
+        if len(group) > 1:
+            group = await self._untaken(group)
+        while group and (incoming := self._read(group)) is None:
+            group = group[1:]  # what begins it is not for the bot, which says nothing of what follows
+        if not group:
             return
         message = group[0].message
-        assert message is not None
-        user = message.from_user
-        incoming = read_messages(group, self._me, self._desk.language(user.language_code if user else None))
-        if incoming is None:
-            return
+        assert message is not None and incoming is not None
         if message.text is None:
             await self._desk.refuse(incoming, only_text())
         elif (reply_id := asked_better(message, self._me)) is not None:
@@ -216,6 +216,10 @@ class TelegramBot:
             return
         with suppress(ChatCooldown, ChatGone, ChatUnreachable):
             await self._outlet.send_file(incoming.address, outcome.text, outcome.file, "quotesmith-data.json")
+    def _read(self, group: Sequence[Update]) -> Incoming | None:
+        user = group[0].message.from_user if group[0].message is not None else None
+        return read_messages(group, self._me, self._desk.language(user.language_code if user else None))
+
 
     async def _untaken(self, group: Sequence[Update]) -> Sequence[Update]:
         """What of a paste an earlier process has not dealt with; the rest only looks like a part of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from telegram import CallbackQuery, Chat, Message, MessageEntity, ReactionType, ReactionTypeEmoji, Update, User
 from telegram.constants import ChatType
@@ -17,6 +18,7 @@ from bot.platforms.splitting import length
 
 NEAR_LIMIT = 3_900  # UTF-16 units: Telegram's apps cut a paste at the last white space before 4,096
 _MOST_PARTS = 20
+_PASTE_WITHIN = timedelta(seconds=5)  # an app sends the parts of one paste one right after the other
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(?=\s|$)", re.ASCII)
 _ASKED_BETTER = re.compile(r"\[№(\d{1,18})\]\s*$")
 
@@ -32,21 +34,23 @@ class Me:
 def paste_groups(updates: Sequence[Update]) -> list[list[Update]]:
     """The updates in order, with the messages that an app cut one paste into put together."""
     groups: list[list[Update]] = []
-    open_pastes: dict[tuple[int, int, int], list[Update]] = {}
+    newest: dict[tuple[int, int, int], list[Update]] = {}
     for update in updates:
-        message = update.message
-        if message is None or message.text is None or message.from_user is None:
-            groups.append([update])
+        who = _sayer(update)
+        group = newest.get(who) if who is not None else None
+        if group is not None and _goes_on(group, update):
+            group.append(update)
             continue
-        who = (message.chat.id, message.message_thread_id or 0, message.from_user.id)
-        group = open_pastes.pop(who, None)
-        if group is None:
-            group = []
-            groups.append(group)
-        group.append(update)
-        if length(message.text) >= NEAR_LIMIT and len(group) < _MOST_PARTS:
-            open_pastes[who] = group
+        groups.append([update])
+        if who is not None:
+            newest[who] = groups[-1]
     return groups
+
+
+def growing_pastes(groups: Sequence[Sequence[Update]]) -> list[Sequence[Update]]:
+    """Those of the groups that the rest of a paste may be on its way to: their people have said nothing since."""
+    newest = {who: group for group in groups if (who := _sayer(group[-1])) is not None}
+    return [group for group in newest.values() if may_go_on(group)]
 
 
 def may_go_on(group: Sequence[Update]) -> bool:
@@ -54,6 +58,22 @@ def may_go_on(group: Sequence[Update]) -> bool:
     message = group[-1].message
     text = message.text if message is not None else None
     return text is not None and length(text) >= NEAR_LIMIT and len(group) < _MOST_PARTS
+
+
+def _sayer(update: Update) -> tuple[int, int, int] | None:
+    """Who said something in words, and where; None for anything else."""
+    message = update.message
+    if message is None or message.text is None or message.from_user is None:
+        return None
+    return message.chat.id, message.message_thread_id or 0, message.from_user.id
+
+
+def _goes_on(group: Sequence[Update], update: Update) -> bool:
+    """The update is the next part of a paste, and no command, and nothing that its person said later."""
+    last, message = group[-1].message, update.message
+    if last is None or message is None or not may_go_on(group):
+        return False
+    return message.date - last.date <= _PASTE_WITHIN and _COMMAND.match(message.text or "") is None
 
 
 def read_messages(group: Sequence[Update], me: Me, language: str) -> Incoming | None:

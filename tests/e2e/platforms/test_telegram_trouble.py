@@ -271,6 +271,27 @@ async def test_what_is_said_while_the_bot_is_down_is_answered_once_at_its_next_s
         await the_reply(own, place)
 
 
+async def test_a_command_after_a_long_message_is_carried_out_after_it(own: Scene) -> None:
+    ada, chat = own.somebody()
+    assert await own.bot.stop() == 143
+    own.server.say(ada, chat, "The tide came in. " * 222)
+    own.server.say(ada, chat, "/forget me")
+    await restart(own)
+    await own.until(lambda: any(each["text"].startswith("Erased: ") for each in own.finished(chat)))
+    await own.settled()
+    assert {text for _, text, _ in own.asked(ada)} == {""}
+
+
+async def test_a_mention_after_a_long_message_to_others_is_answered(own: Scene) -> None:
+    (ada, _), group = own.somebody(), own.group(admin=True)
+    assert await own.bot.stop() == 143
+    own.server.say(ada, group, "The tide came in. " * 222)
+    asked = own.server.say(ada, group, f"{ME} hello")
+    await restart(own)
+    assert (await the_reply(own, group))["reply_to_message"]["message_id"] == asked["message_id"]
+    assert own.asked(ada) == [("chat", "hello", 0)]
+
+
 # The worker is killed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from telegram import Chat, Message, MessageEntity, Update, User
 
 from bot.platforms.splitting import length
-from bot.platforms.telegram_updates import NEAR_LIMIT, Me, asked_better, may_go_on, paste_groups, read_messages
+from bot.platforms.telegram_updates import (
+    NEAR_LIMIT,
+    Me,
+    asked_better,
+    growing_pastes,
+    may_go_on,
+    paste_groups,
+    read_messages,
+)
 
 ME = Me(1, "quotesmith_bot")
 BOT = User(1, "Quotesmith", is_bot=True, username="quotesmith_bot")
@@ -21,13 +29,14 @@ NOW = datetime(2026, 11, 26, tzinfo=UTC)
 NUMBERS = count(1)
 
 
-def update(text: str | None, user: User = ADA, chat: Chat = PRIVATE, **more: object) -> Update:
+def update(text: str | None, user: User = ADA, chat: Chat = PRIVATE, *, after_s: float = 0.0, **more: object) -> Update:
     number = next(NUMBERS)
     entities = []
     if text and "@quotesmith_bot" in text and not text.startswith("/"):
         start = len(text[: text.index("@")].encode("utf-16-le")) // 2
         entities = [MessageEntity(MessageEntity.MENTION, start, len("@quotesmith_bot"))]
-    message = Message(number, NOW, chat, from_user=user, text=text, entities=entities, **more)  # type: ignore[arg-type]
+    at = NOW + timedelta(seconds=after_s)
+    message = Message(number, at, chat, from_user=user, text=text, entities=entities, **more)  # type: ignore[arg-type]
     return Update(number, message=message)
 
 
@@ -94,6 +103,21 @@ def test_a_paste_is_one_message_whatever_others_say_meanwhile() -> None:
 
 def test_a_paste_may_go_on_until_a_short_message_ends_it() -> None:
     assert may_go_on([update("a" * 4_096)]) and not may_go_on([update("a" * 4_096), update("end")])
+
+
+def test_what_is_said_later_and_a_command_are_no_part_of_a_paste() -> None:
+    begun, rest = update("a" * 4_096), update("b" * 4_000, after_s=2)
+    for other in (update("/forget me", after_s=3), update("hello", after_s=2_400)):
+        assert paste_groups([begun, rest, other]) == [[begun, rest], [other]]
+    path = update("/usr/bin is where it lies", after_s=3)
+    assert paste_groups([begun, rest, path]) == [[begun, rest, path]]
+
+
+def test_a_paste_grows_no_more_once_its_person_has_said_something_else() -> None:
+    begun, elsewhere = update("a" * 4_096), update("hello", chat=GROUP, after_s=1)
+    assert growing_pastes(paste_groups([begun, elsewhere])) == [[begun]]
+    later = update("/forget me", after_s=1)
+    assert growing_pastes(paste_groups([begun, elsewhere, later])) == []
 
 
 @given(st.lists(st.tuples(st.sampled_from([ADA, BOB]), st.integers(1, 4_096)), max_size=40))
