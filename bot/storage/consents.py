@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.chat.eligibility import TERMS_VERSION
@@ -17,8 +17,6 @@ from bot.chat.messages import Platform
 from bot.storage.database import Database
 from bot.storage.identity import ensure_person, find_person
 from bot.storage.tables import Consent
-
-_IN_FORCE = (Consent.granted, Consent.version == TERMS_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +73,17 @@ async def consents(session: AsyncSession, person_id: int) -> bool:
 def consenting_ids() -> Select[int]:
     """The ids of the people who consent now."""
     newest = select(func.max(Consent.id)).group_by(Consent.person_id)
-    return select(Consent.person_id).where(Consent.id.in_(newest), *_IN_FORCE)
+    return select(Consent.person_id).where(Consent.id.in_(newest), *_in_force())
 
 
 async def consenting(session: AsyncSession) -> Mapping[int, datetime]:
     """The people who consent now, and when each of them first agreed to the terms in force."""
-    theirs = (*_IN_FORCE, Consent.person_id.in_(consenting_ids()))
-    first = select(func.min(Consent.id)).where(*theirs).group_by(Consent.person_id)
+    theirs = Consent.person_id.in_(consenting_ids())
+    first = select(func.min(Consent.id)).where(theirs, *_in_force()).group_by(Consent.person_id)
     rows = await session.scalars(select(Consent).where(Consent.id.in_(first)))
     return {consent.person_id: consent.created_at for consent in rows}
+
+
+def _in_force() -> tuple[ColumnElement[bool], ...]:
+    """A yes to the terms in force."""
+    return Consent.granted.is_(True), Consent.version == TERMS_VERSION
