@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -155,7 +155,6 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
     messages = messages.outerjoin(Generation, Generation.message_id == Message.id).where(Message.text != "")
     told = (await session.execute(messages.order_by(Message.conversation_id, Message.id))).all()
     texts: dict[int, str] = {}
-    names: dict[int, set[str]] = {}  # of handles that were given, by conversation
     replies = []
     for message, place, user_id, generation in told:
         key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
@@ -164,10 +163,11 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
             why_not = Refusal.FIXED_REPLY
         if why_not is None:
             texts[message.id] = database.cipher.unseal(message.text, MESSAGE_TEXT)
-            names.setdefault(place.id, set()).update(names_in(texts[message.id]))
             replies.append((message, place, generation))
         elif message.role is Role.ASSISTANT:
             found.refused[why_not] += 1
+    exported = {place.id for _, place, _ in replies}
+    names = _names_given(database, [row[0] for row in told if row[1].id in exported])
     texts = {message.id: without_personal_data(texts[message.id], names[place.id]) for message, place, _ in replies}
     votes = await _votes(session, agreed, found.refused)
     corrections = await _corrections(session, database, agreed, may_train, names, found.refused)
@@ -193,6 +193,15 @@ async def _find(session: AsyncSession, database: Database, may_train: TrainingRu
         found.parts |= {(message.id, who) for who, _ in better}
         found.rows.append(row)
     return found
+
+
+def _names_given(database: Database, said: Iterable[Message]) -> Mapping[int, Collection[str]]:
+    """By conversation, the names in all that was said there, agreed to or not: any reply may repeat them."""
+    names: dict[int, set[str]] = {}
+    for message in said:
+        text = database.cipher.unseal(message.text, MESSAGE_TEXT)
+        names.setdefault(message.conversation_id, set()).update(names_in(text))
+    return names
 
 
 def _why_not(row: Message | Correction, agreed: _Agreed, person_id: int, allowed: bool) -> Refusal | None:

@@ -150,6 +150,18 @@ async def test_only_what_was_said_under_consent_is_exported(stores: Stores, tmp_
     assert (manifest["rows"], manifest["people"], manifest["with_votes"]) == (2, 1, 1)
 
 
+async def test_a_handle_that_was_given_before_consent_is_taken_out_of_what_repeats_it(
+    stores: Stores, tmp_path: Path
+) -> None:
+    await stores.say(ADA, "I am @quirin_tag, and ill", "Oh no.")
+    await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
+    reply = await stores.say(ADA, "say something nice", "Get better, quirin_tag.")
+    await stores.feedback.correct(ADA, reply, "Get well soon, Quirin_Tag!", as_option=True)
+    (row,) = await exported(stores, tmp_path / "out")
+    assert row["messages"][-1]["content"] == "Get better, <HANDLE>."
+    assert row["corrections"][0]["text"] == "Get well soon, <HANDLE>!"
+
+
 async def test_consent_that_was_withdrawn_takes_everything_along(stores: Stores, tmp_path: Path) -> None:
     await stores.consents.record(ADA.platform, ADA.user_id, TERMS_VERSION, True)
     await stores.say(ADA, "hello", "hi")
