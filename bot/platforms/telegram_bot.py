@@ -216,10 +216,10 @@ class TelegramBot:
             return
         with suppress(ChatCooldown, ChatGone, ChatUnreachable):
             await self._outlet.send_file(incoming.address, outcome.text, outcome.file, "quotesmith-data.json")
+
     def _read(self, group: Sequence[Update]) -> Incoming | None:
         user = group[0].message.from_user if group[0].message is not None else None
         return read_messages(group, self._me, self._desk.language(user.language_code if user else None))
-
 
     async def _untaken(self, group: Sequence[Update]) -> Sequence[Update]:
         """What of a paste an earlier process has not dealt with; the rest only looks like a part of it."""
@@ -298,8 +298,9 @@ class TelegramBot:
         await asyncio.sleep(_INLINE_PAUSE_S)
         user_id = str(query.from_user.id)
         language = self._desk.language(query.from_user.language_code)
-        address = Address("inline", user_id, one_to_one=True, inline=query.id, language=language)
-        key = ConversationKey(Platform.TELEGRAM, "inline", "", user_id)
+        chat_id = f"inline:{user_id}"  # no chat of Telegram's, which does not say where it was typed; nobody shares it
+        address = Address(chat_id, user_id, one_to_one=True, inline=query.id, language=language)
+        key = ConversationKey(Platform.TELEGRAM, chat_id, "", user_id)
         incoming = Incoming(key, (f"inline:{query.id}",), address, query.query)
         found: list[InlineQueryResultArticle] = []
         try:

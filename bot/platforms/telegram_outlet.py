@@ -57,12 +57,12 @@ class TelegramOutlet(Outlet):
     async def typing(self, address: Address) -> None:
         """Show that the bot is typing."""
         async with _translated():
-            await self._bot.send_chat_action(int(address.chat_id), ChatAction.TYPING, message_thread_id=_topic(address))
+            await self._bot.send_chat_action(_chat(address), ChatAction.TYPING, message_thread_id=_topic(address))
 
     async def draft(self, address: Address, draft_id: int, text: str) -> None:
         """Show the growing text; an empty one is shown as thinking."""
         async with _translated():
-            await self._bot.send_message_draft(int(address.chat_id), draft_id, text, message_thread_id=_topic(address))
+            await self._bot.send_message_draft(_chat(address), draft_id, text, message_thread_id=_topic(address))
 
     async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
         """Send a message; Telegram knows no nonce."""
@@ -77,7 +77,7 @@ class TelegramOutlet(Outlet):
         async with _translated(editing=True):
             await self._bot.edit_message_text(
                 text,
-                chat_id=int(address.chat_id),
+                chat_id=_chat(address),
                 message_id=int(post_id),
                 reply_markup=keyboard(buttons),
                 link_preview_options=_NO_PREVIEW,
@@ -87,18 +87,16 @@ class TelegramOutlet(Outlet):
         """Send a file with a line of text."""
         async with _translated():
             await self._bot.send_document(
-                int(address.chat_id), content, caption=text, filename=name, message_thread_id=_topic(address)
+                _chat(address), content, caption=text, filename=name, message_thread_id=_topic(address)
             )
 
     async def _send(self, address: Address, text: str, markup: InlineKeyboardMarkup | ForceReply | None) -> str:
-        if address.inline:
-            raise ChatGone("an inline query is answered at once or never")
         if address.private and not address.one_to_one:  # for this person alone: in their own chat with the bot
             address = Address(address.user_id, address.user_id, one_to_one=True, language=address.language)
         answered = int(address.reply_to) if address.reply_to else None
         async with _translated():
             message = await self._bot.send_message(
-                int(address.chat_id),
+                _chat(address),
                 text,
                 message_thread_id=_topic(address),
                 reply_parameters=ReplyParameters(answered, allow_sending_without_reply=True) if answered else None,
@@ -128,6 +126,13 @@ def retry_after_s(error: RetryAfter) -> float:
         warnings.simplefilter("ignore")
         wait: int | timedelta = error.retry_after
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+
+
+def _chat(address: Address) -> int:
+    """The chat's id; raises ChatGone where there is none to write to."""
+    if address.inline:
+        raise ChatGone("an inline query is answered at once or never")
+    return int(address.chat_id)
 
 
 def _topic(address: Address) -> int | None:

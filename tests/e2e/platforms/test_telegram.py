@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.composition import STARTER
+from bot.models.store import ModelStore
 from bot.platforms.catalogue import Texts
 from tests.e2e.platforms.bot_process import worker_slowed, worker_stopped
 from tests.e2e.platforms.telegram_fixtures import (
@@ -29,6 +31,7 @@ from tests.e2e.platforms.telegram_fixtures import (
     served,
     words,
 )
+from tests.model_folders import twin_of_the_embedded_model
 from tests.servers.telegram import SAMPLES, Chat, Json, Person, TelegramServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -208,8 +211,10 @@ async def test_an_operator_looks_at_the_counts(town: Scene, operator: tuple[Pers
 
 
 async def test_an_operator_changes_the_model_and_who_wants_to_know_is_told(
-    town: Scene, operator: tuple[Person, Chat]
+    town: Scene, operator: tuple[Person, Chat], tmp_path: Path
 ) -> None:
+    models = ModelStore(town.bot.folder / "data" / "models", STARTER)
+    models.add(twin_of_the_embedded_model(tmp_path / "made", "twin"))
     (olga, chat), forum, quiet = operator, town.group(forum=True), town.group()
     assert (await town.answer(olga, forum, "/announce on", thread=31))["text"].startswith(
         "This chat is told from now on"
@@ -218,10 +223,13 @@ async def test_an_operator_changes_the_model_and_who_wants_to_know_is_told(
     assert (await town.answer(olga, quiet, "/announce off"))["text"].startswith("This chat is told nothing")
     assert "▸ starter" in (await town.answer(olga, chat, "/model list"))["text"]
     assert "nonsense" in (await town.answer(olga, chat, "/model use nonsense"))["text"]
-    assert (await town.answer(olga, chat, "/model use starter"))["text"] == "starter answers from now on."
+    for _ in range(2):  # the second time it answers already, which is no news
+        assert (await town.answer(olga, chat, "/model use twin"))["text"] == "twin answers from now on."
     told = (await town.said(forum, 2))[-1]
-    assert (told["text"], told["message_thread_id"]) == ("A new model answers from now on: starter.", 31)
+    assert (told["text"], told["message_thread_id"]) == ("A new model answers from now on: twin.", 31)
+    assert len(town.server.from_bot(forum)) == 2
     await town.answer(olga, forum, "/announce off", thread=31)
+    assert (await town.answer(olga, chat, "/model use starter"))["text"] == "starter answers from now on."
     assert len(town.server.from_bot(quiet)) == 2
     assert is_reply(await town.answer(olga, chat, "hello"))
 
@@ -578,6 +586,15 @@ async def test_only_what_was_typed_last_is_answered_inline(town: Scene) -> None:
     empty = town.server.inline(ada, " ")
     await town.until(lambda: empty in town.server.inline_answers)
     assert town.server.inline_answers[empty]["results"] == []
+
+
+async def test_who_asks_inline_shares_no_chat_with_anybody(tmp_path: Path) -> None:
+    async with scene(tmp_path, limits__chat_requests_per_minute="1") as here:
+        for person, _ in (here.somebody(), here.somebody()):
+            query = here.server.inline(person, "courage")
+            await here.until(lambda query=query: query in here.server.inline_answers)
+            assert here.server.inline_answers[query]["results"]
+            assert here.conversations(person) == [(f"inline:{person.id}", "", "courage")]
 
 
 @pytest.mark.parametrize("language", ["de", "de-AT"])

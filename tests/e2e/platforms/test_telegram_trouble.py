@@ -271,6 +271,17 @@ async def test_what_is_said_while_the_bot_is_down_is_answered_once_at_its_next_s
         await the_reply(own, place)
 
 
+async def test_what_was_asked_inline_before_the_bot_was_killed_is_let_go(own: Scene) -> None:
+    ada, _ = own.somebody()
+    with worker_stopped(own.bot):
+        own.server.inline(ada, "courage")
+        await own.becomes(lambda rows: len(rows) == 1, "SELECT id FROM jobs WHERE state = 'running'")
+        await own.bot.kill()
+    await restart(own)
+    await own.becomes(lambda rows: rows == [("failed",)], "SELECT state FROM deliveries")
+    assert "could not be shown" not in own.bot.output
+
+
 async def test_a_command_after_a_long_message_is_carried_out_after_it(own: Scene) -> None:
     ada, chat = own.somebody()
     assert await own.bot.stop() == 143
