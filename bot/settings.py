@@ -38,12 +38,18 @@ def _usable_or_empty(text: str) -> str:
     return text and str(_usable(Path(text)))
 
 
+def _with_usable_file(url: str) -> str:
+    _usable(Path(url.partition(":///")[2].partition("?")[0]))
+    return url
+
+
 FilePath = Annotated[Path, Strict(False), AfterValidator(_usable)]
 Prompt = Annotated[str, StringConstraints(max_length=20_000)]
 SqliteUrl = Annotated[
     str,
     StringConstraints(pattern=r"^sqlite\+aiosqlite:///[^\x00]+$", max_length=4_000),
-    Field(json_schema_extra={"allowed": "an address such as sqlite+aiosqlite:///data/quotesmith.db"}),
+    AfterValidator(_with_usable_file),
+    Field(json_schema_extra={"allowed": "an address such as sqlite+aiosqlite:///data/quotesmith.db (or :///~/my.db)"}),
 ]
 
 
@@ -127,7 +133,8 @@ def _endpoint(schemes: tuple[str, str]) -> AfterValidator:
         address = urlsplit(text)
         loopback = address.hostname in ("localhost", "127.0.0.1", "::1")
         usable = address.scheme == schemes[0] or (address.scheme == schemes[1] and loopback)
-        if text and not (usable and address.hostname):
+        # Asking for the port raises ValueError for one that is no number up to 65535.
+        if text and not (usable and text.isprintable() and address.hostname and address.port != 0):
             raise ValueError("not such an address")
         return text.rstrip("/")
 
@@ -136,6 +143,7 @@ def _endpoint(schemes: tuple[str, str]) -> AfterValidator:
 
 def _allowed_endpoint(schemes: tuple[str, str]) -> FieldInfo:
     what = f'"" or an address that begins with {schemes[0]}:// ({schemes[1]}:// for this machine only)'
+    what += ", with a port from 1 to 65535 if any"
     return cast("FieldInfo", Field(json_schema_extra={"allowed": what}))
 
 

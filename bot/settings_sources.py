@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -50,12 +51,23 @@ def find_config_file(environ: Mapping[str, str], folder: Path, packages_folder: 
     """The file that QUOTESMITH_CONFIG names, else config.toml in `folder`, else the one in `packages_folder`."""
     named = environ.get(CONFIG_VARIABLE, "")
     if named:
+        return _named_file(named, folder)
+    for path in (folder / "config.toml", packages_folder / "config.toml"):
+        with _readable(str(path)):
+            if path.is_file():
+                return path
+    return None
+
+
+def _named_file(named: str, folder: Path) -> Path:
+    try:
         path = folder / Path(named).expanduser()
+    except RuntimeError as error:  # a person unknown to this machine
+        raise SettingsError(f"{CONFIG_VARIABLE} names {named!r}, but there is no such home folder.") from error
+    with _readable(f"{CONFIG_VARIABLE} names {str(path)!r}, which"):
         if not path.is_file():
             raise SettingsError(f"{CONFIG_VARIABLE} names {str(path)!r}, which is not a file.")
-        return path
-    candidates = (folder / "config.toml", packages_folder / "config.toml")
-    return next((path for path in candidates if path.is_file()), None)
+    return path
 
 
 def read_config_file(path: Path) -> Iterator[Given]:
@@ -88,7 +100,9 @@ def read_variables(environ: Mapping[str, str]) -> Iterator[Given]:
 def read_secrets(environ: Mapping[str, str], folder: Path) -> dict[str, GivenSecret]:
     """The secrets that are set, by field name: from the environment, else from `.env` in `folder`."""
     path = folder / ".env"
-    in_file = _read_env_file(path) if path.exists() else {}
+    with _readable(str(path)):
+        is_there = path.exists()
+    in_file = _read_env_file(path) if is_there else {}
     secrets = {}
     for field, variable in SECRET_VARIABLES.items():
         for values, source in ((environ, "environment"), (in_file, str(path))):
@@ -116,8 +130,16 @@ def _read_env_file(path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
+        with _readable(str(path)):
+            return path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not a UTF-8 text file.") from error
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Say what cannot be read, where the block cannot read it, or may not even look for it."""
+    try:
+        yield
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+        raise SettingsError(f"{what} cannot be read: {error.strerror}.") from error

@@ -51,8 +51,12 @@ def make_engine(url: URL, busy_timeout_ms: int, *, foreign_keys: bool = True) ->
     """An engine that shows no values in its errors.
 
     A migration that rebuilds a table needs `foreign_keys` off, which SQLite allows outside of transactions only.
+    Raises DatabaseUnavailable for an option in the address that the driver cannot use.
     """
-    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": busy_timeout_ms / 1000})
+    try:
+        engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": busy_timeout_ms / 1000})
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise _unusable_option(error) from error
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -78,9 +82,18 @@ def check_file(engine: AsyncEngine, url: URL) -> None:
     """
     (file,), options = engine.dialect.create_connect_args(url)
     try:
-        sqlite3.connect(file, uri=options.get("uri", False)).close()
+        sqlite3.connect(file, **options).close()
     except sqlite3.Error as error:
         raise DatabaseUnavailable(CANNOT_BE_OPENED) from error
+    except (OverflowError, TypeError, ValueError) as error:
+        raise _unusable_option(error) from error
+
+
+def _unusable_option(error: Exception) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"The database address, database.url, has an option that cannot be used ({error}): leave out what stands "
+        "behind its question mark; for how long to wait there is database.busy_timeout_ms."
+    )
 
 
 def writing(engine: AsyncEngine) -> AsyncEngine:

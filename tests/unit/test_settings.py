@@ -195,7 +195,27 @@ def test_the_file_is_refused_in_one_sentence(load: Load, toml: str, said: str) -
         ("QUOTESMITH_inference__slots", "3", "the nearest is QUOTESMITH_INFERENCE__SLOTS"),
         ("QUOTESMITH_DISCORD_TOKEN", "s3cret", "the nearest is DISCORD_TOKEN"),
         ("QUOTESMITH_CONFIG", "/nowhere/config.toml", "QUOTESMITH_CONFIG names '/nowhere/config.toml'"),
+        (
+            "QUOTESMITH_CONFIG",
+            "~nobody-of-that-name/c.toml",
+            "'~nobody-of-that-name/c.toml', but there is no such home",
+        ),
+        ("QUOTESMITH_CONFIG", "c" * 300, "which cannot be read: File name too long"),
         ("QUOTESMITH_", "3", "QUOTESMITH_ names no setting"),
+        (
+            "QUOTESMITH_DATABASE__URL",
+            "sqlite+aiosqlite:///~nobody-of-that-name/q.db",
+            "aiosqlite:///~nobody-of-that-name/q.db', but must be an address such as sqlite+aiosqlite:///data/",
+        ),
+        (
+            "QUOTESMITH_DISCORD__GATEWAY_URL",
+            "wss://h:99999",
+            "discord.gateway_url is 'wss://h:99999', but must be \"\" or an address that begins with wss:// "
+            "(ws:// for this machine only), with a port from 1 to 65535 if any",
+        ),
+        ("QUOTESMITH_DISCORD__API_BASE", "https://h:0", "discord.api_base is 'https://h:0', but must be"),
+        ("QUOTESMITH_TELEGRAM__BASE_URL", "https://h:x", "telegram.base_url is 'https://h:x', but must be"),
+        ("QUOTESMITH_TELEGRAM__BASE_URL", "https://h\x7f", "telegram.base_url is 'https://h\\x7f', but must be"),
     ],
 )
 def test_a_variable_is_refused_in_one_sentence(load: Load, name: str, value: str, said: str) -> None:
@@ -212,6 +232,14 @@ def test_a_file_that_is_no_text_is_refused(load: Load, tmp_path: Path) -> None:
     bad.write_bytes(b"\xff\xfe\x00")
     assert "not a UTF-8 text file" in refusal(load, QUOTESMITH_CONFIG=str(bad))
     assert "not a file" in refusal(load, QUOTESMITH_CONFIG=str(tmp_path))
+
+
+def test_a_folder_that_cannot_be_looked_into_is_said_so(tmp_path: Path) -> None:
+    unreadable = tmp_path / ("x" * 300)  # as a folder of somebody else is, but for the administrator too
+    for work, packages, file in ((unreadable, tmp_path, ".env"), (tmp_path, unreadable, "config.toml")):
+        with pytest.raises(SettingsError) as caught:
+            load_settings({}, work, packages)
+        assert str(caught.value) == f"{unreadable / file} cannot be read: File name too long."
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,14 @@ async def test_an_address_that_cannot_be_used_is_named(url: str, said: str) -> N
         await Database.open(url)
 
 
+@pytest.mark.parametrize(
+    "options", ["timeout=abc", "timeout=1&timeout=2", "uri=maybe", "cached_statements=99999999999999999999", "plugin=x"]
+)
+async def test_an_option_of_the_address_that_cannot_be_used_is_named(path: Path, options: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"database\.url, has an option that cannot be used .*: leave out"):
+        await Database.open(f"{url_of(path)}?{options}")
+
+
 async def test_a_database_that_another_program_holds_is_named(path: Path) -> None:
     await (await Database.open(url_of(path))).close()
     holder = sqlite3.connect(path, isolation_level=None)
