@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answers import Asked
-from model_pipeline.evaluation.bot_replies import BotUnavailable, Console, Timed, line_of, open_bot
+from model_pipeline.evaluation.bot_replies import BotUnavailable, Timed, line_of, open_bot
 from model_pipeline.gating.candidates import Candidate
 from model_pipeline.gating.kept_lines import KeptLines, key_of
 from model_pipeline.gating.questions import Grave
@@ -32,17 +32,20 @@ def ask_both(
 ) -> list[Answered]:
     """Both bots' replies; those that are known in `folder` are not asked for again.
 
-    Raises `BotUnavailable` where the bot cannot serve the new model, `InputInvalid` where it cannot serve the old one.
+    Raises `BotUnavailable` where the bot cannot serve the new model to the end, `InputInvalid` where it cannot serve
+    the old one.
     """
     kept = KeptLines(folder / f"answers-{new.served[:16]}-{old.served[:16]}.jsonl")
     keys = [key_of(line_of(question)) for question in questions]
     missing = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in kept]
     if missing:
         with ExitStack() as bots, report.progress("Asking both models", len(questions)) as advance:
-            consoles = {NEW: bots.enter_context(open_bot(new.folder, len(questions)))}
-            consoles[OLD] = _old_bot(bots, old, len(questions))
+            new_bot = bots.enter_context(open_bot(new.folder, len(questions)))
+            with _blamed_on(old):
+                old_bot = bots.enter_context(open_bot(old.folder, len(questions)))
+            asks = {NEW: new_bot.ask, OLD: _blamed_on(old)(old_bot.ask)}
             for number, (key, question) in enumerate(missing, start=1 + len(questions) - len(missing)):
-                kept.add(key, _by_turns(consoles, line_of(question), swapped=number % 2 == 0))
+                kept.add(key, _by_turns(asks, line_of(question), swapped=number % 2 == 0))
                 advance(number)
     return [Answered(question, *_timed(kept[key])) for key, question in zip(keys, questions, strict=True)]
 
@@ -63,17 +66,19 @@ def ask_grave(new: Candidate, groups: Sequence[Grave], folder: Path, report: Rep
     return [[kept[key_of(line_of(asked))] for asked in group.asked] for group in groups]
 
 
-def _old_bot(bots: ExitStack, old: Candidate, requests: int) -> Console:
+@contextmanager
+def _blamed_on(old: Candidate) -> Iterator[None]:
+    """Whatever ends the old model's bot is no verdict on the new model."""
     try:
-        return bots.enter_context(open_bot(old.folder, requests))
+        yield
     except BotUnavailable as error:
         raise InputInvalid(f"The bot cannot serve the old model {old.name}: {error}.") from error
 
 
-def _by_turns(consoles: dict[str, Console], line: str, *, swapped: bool) -> dict[str, list[object]]:
+def _by_turns(asks: Mapping[str, Callable[[str], Timed]], line: str, *, swapped: bool) -> dict[str, list[object]]:
     replies = {}
     for name in (NEW, OLD) if swapped else (OLD, NEW):
-        reply = consoles[name].ask(line)
+        reply = asks[name](line)
         replies[name] = [reply.text, round(reply.seconds, 4)]
     return replies
 
