@@ -117,8 +117,8 @@ class LiveOperations:
         """The name of the model that answers."""
         return self._service.model.name
 
-    async def use_model(self, name: str) -> None:
-        """Load a model beside the one that answers, then let it answer, now and after a restart.
+    async def use_model(self, name: str) -> bool:
+        """Load a model beside the one that answers, then let it answer, now and after a restart; is it another one?
 
         What the old one is writing it writes to the end; a running canary ends. A model that is being tried out is
         loaded already, and goes on with what it writes. The model that answers is loaded anew only where its worker
@@ -126,9 +126,11 @@ class LiveOperations:
         nothing has changed then.
         """
         async with self._changing:
+            before = self.model_in_use()
             await self._answer_with(self._store.get(name))
             self._store.use(name)
             self._in_vain = None
+            return self.model_in_use() != before
 
     async def follow(self, tell: ChangeTold) -> None:
         """Do what the store says, again and again: another process may have chosen a model, or begun a canary."""

@@ -40,8 +40,8 @@ class Operations(Protocol):
         """The name of the model that answers."""
         ...
 
-    async def use_model(self, name: str) -> None:
-        """Answer with that model from now on. Raises ModelError."""
+    async def use_model(self, name: str) -> bool:
+        """Answer with that model from now on; False where it answered already. Raises ModelError."""
         ...
 
 
@@ -180,6 +180,6 @@ class Errands:
             active = self._operations.model_in_use()
             names = "\n".join(f"{'▸' if one == active else '·'} {one}" for one in self._operations.models())
             return texts("model-list", names=names)
-        await self._operations.use_model(name.strip())
-        await self._announcer.announce("announce-model", model=name.strip())
+        if await self._operations.use_model(name.strip()):
+            await self._announcer.announce("announce-model", model=name.strip())
         return texts("model-used", model=name.strip())

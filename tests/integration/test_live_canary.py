@@ -181,12 +181,13 @@ async def test_a_change_of_the_model_costs_nobody_a_reply(served: Bot, monkeypat
     async with asyncio.timeout(PATIENCE_S):
         reply = asyncio.create_task(model_for(served, "ada"))
         await database.asked.wait()
-        await served.operations.use_model("twin")
+        assert await served.operations.use_model("twin")
         database.goes_on.set()
         assert await reply == "starter"
         while served.worker.broken is None:  # nobody needs it any more
             await asyncio.sleep(0)
         assert await model_for(served, "ada") == "twin"
+    assert not await served.operations.use_model("twin")  # it answers already
 
 
 async def test_the_end_of_a_canary_costs_nobody_a_reply(

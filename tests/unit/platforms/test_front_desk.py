@@ -50,8 +50,9 @@ class FakeOperations:
     def model_in_use(self) -> str:
         return self.used
 
-    async def use_model(self, name: str) -> None:
-        self.used = name
+    async def use_model(self, name: str) -> bool:
+        before, self.used = self.used, name
+        return name != before
 
 
 @dataclass(slots=True)
@@ -221,6 +222,12 @@ async def test_operators_look_at_counts_and_change_the_model() -> None:
     assert b.operations.used == "bigger" and "A new model answers from now on: bigger." in seen
     assert "▸ bigger" in (await b.say("/model list", "root"))[3]
     assert "/stats" in (await b.say("/help", "root"))[4]
+
+
+async def test_a_model_that_answers_already_is_announced_to_nobody() -> None:
+    b = bench()
+    await b.say("/announce on", "root")
+    assert (await b.say("/model use starter", "root"))[1:] == ["starter answers from now on."]
 
 
 async def test_operators_see_what_the_votes_show_of_a_model_that_is_tried_out() -> None:
