@@ -14,16 +14,16 @@ from bot.chat.messages import JobState, MessageKind, Role, Vote
 from bot.storage.database import Database
 from bot.storage.encryption import SEALED
 from bot.storage.feedback import current_votes
-from bot.storage.tables import Conversation, Generation, Job, Message, Person, WrittenQuote
+from bot.storage.tables import Generation, Job, Message, Person, WrittenQuote
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What is stored now: erased messages and forgotten people do not count.
+    """What is stored now: erased messages, conversations that hold none else, and forgotten people do not count.
 
     `messages` are those of people and of the bot together; `quotes` and `replies` are the bot's, for keywords and in
-    chats. `tokens_written` is of all replies ever, `votes_*` count the votes in force, `pooled_quotes` those not yet
-    served, `database_bytes` is the size of the file.
+    chats. `tokens_written` is of all replies ever. `votes_*` count the votes in force, on erased replies too: a vote
+    goes only with who gave it. `pooled_quotes` are those not yet served, `database_bytes` is the size of the file.
     """
 
     people: int
@@ -52,7 +52,9 @@ async def collect(database: Database) -> Statistics:
     async with database.read() as session:
         return Statistics(
             people=await _count(session, select(func.count(Person.id)).where(Person.forgotten_at.is_(None))),
-            conversations=await _count(session, select(func.count(Conversation.id))),
+            conversations=await _count(
+                session, select(func.count(Message.conversation_id.distinct())).where(Message.text != "")
+            ),
             messages=await _count(session, present),
             encrypted_messages=await _count(session, present.where(Message.text.startswith(SEALED))),
             quotes=await _count(session, by_bot.where(Message.kind == MessageKind.QUOTE)),

@@ -43,7 +43,7 @@ async def test_nothing_of_a_forgotten_person_is_left(stores: Stores, path: Path)
     assert (report.messages, report.conversations, report.feedback, report.known) == (8, 2, 2, True)
     assert report.corrections == 2  # those of their own replies too
     counted = await collect(stores.database)
-    assert (counted.people, counted.messages, counted.votes_up) == (1, 2, 0)
+    assert (counted.people, counted.conversations, counted.messages, counted.votes_up) == (1, 1, 2, 0)
     assert await stores.pool.wanted("a" * 64, 1, 10) == []
     kept = on_disk(path)
     assert not any(word in kept for word in (b"engine", b"Lovelace")) and b"hello" in kept
