@@ -139,14 +139,14 @@ class Errands:
     # -- a person's rights ------------------------------------------------------------------------------------------
 
     async def _my_data(self, incoming: Incoming, export: bool, texts: Texts) -> Outcome:
-        if not incoming.unseen:
-            raise InputError("That is between the two of us: write it to me in our private chat.", "only-in-private")
+        _check_unseen(incoming)
         user_id = incoming.key.user_id
         if export:
             return Outcome(texts("mydata-file"), (await self._rights.exported(user_id)).encode())
         return Outcome(await self._rights.shown(user_id, texts))
 
     async def _favorites(self, incoming: Incoming, texts: Texts) -> str:
+        _check_unseen(incoming)  # they come from all of the person's chats, the private one too
         kept = await self._service.favorites(incoming.key, _FAVORITES)
         if not kept:
             return texts("favorites-none")
@@ -183,3 +183,8 @@ class Errands:
         if await self._operations.use_model(name.strip()):
             await self._announcer.announce("announce-model", model=name.strip())
         return texts("model-used", model=name.strip())
+
+
+def _check_unseen(incoming: Incoming) -> None:
+    if not incoming.unseen:
+        raise InputError("That is between the two of us: write it to me in our private chat.", "only-in-private")

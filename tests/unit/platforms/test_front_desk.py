@@ -200,6 +200,16 @@ async def test_favorites_are_listed_one_a_line() -> None:
     assert b.shown[-1].text == f"Your newest favourites:\n{rain}\n{tea}"
 
 
+async def test_what_was_kept_in_private_is_listed_to_nobody_else() -> None:
+    b = bench(says("My divorce helps whoever waits for it."))
+    await b.say("/quote my divorce")
+    await b.store.toggle_favorite(KEY, max(b.store.messages))
+    await b.say("/favorites", private=False)
+    assert b.shown[-1].text == "That is between the two of us: write it to me in our private chat."
+    await b.say("/favorites")
+    assert b.shown[-1].text == "Your favourite:\n⭐ My divorce helps whoever waits for it."
+
+
 async def test_who_kept_nothing_is_told_how() -> None:
     assert await bench().say("/favorites") == ["You have no favourites yet: press ⭐ under a quote."]
 
