@@ -68,8 +68,9 @@ class BatchEngine:
         self.threads = Threads(1, 1, 0.0, 0.0)  # until the first trials
         self._batch_tokens = batch_tokens
         self._batch = llama.llama_batch_init(batch_tokens, 0, 1)
-        self.can_move = bool(llama.llama_memory_can_shift(self._memory))
-        self.sequences = SequenceTable(sequences, self.cells, can_move=self.can_move)
+        # llama.cpp copies a recurrent state whole, whatever part of it is asked for, and "moves" it as it is.
+        self.can_move = not model.recurrent and bool(llama.llama_memory_can_shift(self._memory))
+        self.sequences = SequenceTable(sequences, self.cells, can_move=self.can_move, can_cut=not model.recurrent)
 
     def open(self, prompt: Sequence[int], conversation: str | None, reserve: int) -> Opening:
         """Lay out the cache for a prompt; its first `cached` tokens need no decoding."""

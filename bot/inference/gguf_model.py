@@ -55,6 +55,8 @@ class GgufModel:
         self.trained_context = int(llama.llama_model_n_ctx_train(self.pointer))
         self.state_size = int(llama.llama_model_n_embd_out(self.pointer))
         self.parameters = int(llama.llama_model_n_params(self.pointer))
+        # Some of its layers keep one state of all tokens so far, and nothing of each.
+        self.recurrent = bool(llama.llama_model_is_recurrent(self.pointer) or llama.llama_model_is_hybrid(self.pointer))
         self.description = self._describe()
         self._bos = self._token_text(llama.llama_vocab_bos(self.vocabulary))
         self.ending = self._token_text(llama.llama_vocab_eos(self.vocabulary))

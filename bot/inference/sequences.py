@@ -3,7 +3,8 @@
 A sequence of the cache is a list of decoded tokens under a number. A conversation's sequence stays when its reply is
 done, and the next turn decodes only what is new. A new sequence copies the longest common beginning that any other
 has (in a unified cache a copy shares cells). When a conversation was trimmed in its middle, the tokens behind the
-gap are moved instead of decoded anew: the cache reuse of llama.cpp's own server (`--cache-reuse`).
+gap are moved instead of decoded anew: the cache reuse of llama.cpp's own server (`--cache-reuse`). A recurrent state
+is of all its tokens at once: without `can_cut` a sequence serves whole or not at all.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ class Opening:
 class SequenceTable:
     """The sequences of one cache, by number."""
 
-    def __init__(self, sequences: int, cells: int, *, can_move: bool = True) -> None:
+    def __init__(self, sequences: int, cells: int, *, can_move: bool = True, can_cut: bool = True) -> None:
         self._free = list(range(sequences))
         self._cells = cells
         self._can_move = can_move
+        self._can_cut = can_cut
         self._table: dict[int, CachedSequence] = {}
         self._clock = 0
 
@@ -77,10 +79,9 @@ class SequenceTable:
 
     def open(self, prompt: Tokens[int], conversation: str | None, reserve: int) -> Opening:
         """Give the prompt a sequence with `reserve` cells; at least its last token is left to be decoded."""
-        usable = max(0, len(prompt) - 1)
         own = self._resting(conversation)
-        own_common = min(common_length(own.tokens, prompt), usable) if own else 0
-        donor, donor_common = self._best_donor(prompt, usable, own)
+        own_common = self._usable(own, prompt) if own else 0
+        donor, donor_common = self._best_donor(prompt, own)
         if own:
             moved_from, moved = self._movable(own, prompt, own_common)
             if own_common + moved >= donor_common:
@@ -159,11 +160,13 @@ class SequenceTable:
                     return start, length
         return 0, 0
 
-    def _best_donor(
-        self, prompt: Tokens[int], usable: int, own: CachedSequence | None
-    ) -> tuple[CachedSequence | None, int]:
-        others = [entry for entry in self._table.values() if entry is not own]
-        lengths = [(min(common_length(entry.tokens, prompt), usable), entry) for entry in others]
+    def _usable(self, entry: CachedSequence, prompt: Tokens[int]) -> int:
+        """How many of its tokens the prompt begins with and need no decoding; the prompt's last one always does."""
+        common = min(common_length(entry.tokens, prompt), max(0, len(prompt) - 1))
+        return common if self._can_cut or common == len(entry.tokens) else 0
+
+    def _best_donor(self, prompt: Tokens[int], own: CachedSequence | None) -> tuple[CachedSequence | None, int]:
+        lengths = [(self._usable(entry, prompt), entry) for entry in self._table.values() if entry is not own]
         length, best = max(lengths, key=lambda pair: pair[0], default=(0, None))
         return best, length
 

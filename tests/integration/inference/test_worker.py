@@ -19,6 +19,7 @@ from bot.chat.messages import Role, Turn
 from bot.chat.quotes import finished_quote, quote_grammar
 from bot.errors import BusyError, ModelInvalid, ModelTooLarge, WorkerCrashed
 from bot.inference.worker_client import WorkerClient
+from tests.integration.inference import recurrent_model
 from tests.integration.inference.conftest import StandIn, StartWorker
 
 # The embedded model ends its texts after a sentence; a grammar keeps it from that.
@@ -197,6 +198,40 @@ async def test_a_conversation_decodes_only_what_is_new(start_worker: StartWorker
         turns.append(Turn(Role.ASSISTANT, text.strip()))
         if number:
             assert end.cached_tokens > 0.5 * end.prompt_tokens
+
+
+async def test_no_reply_of_a_recurrent_model_knows_what_somebody_else_wrote(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    path = recurrent_model.write(tmp_path / "recurrent.gguf")
+
+    async def replies(client: WorkerClient, person: str, *messages: str) -> list[tuple[str, int]]:
+        """What a person gets for messages of one conversation, and the tokens that needed no decoding."""
+        turns: list[Turn] = []
+        given = []
+        for message in messages:
+            turns.append(Turn(Role.USER, message))
+            request = GenerationRequest(person, tuple(turns), conversation=person, max_tokens=12, seed=1)
+            text, end = await written(client, replace(request, sampling=Sampling(temperature=0.0)))
+            turns.append(Turn(Role.ASSISTANT, text))
+            given.append((text, end.cached_tokens))
+        return given
+
+    alone = await start_worker(path)
+    expected = await replies(alone, "bob", "good morning, tell me something", "and then")
+    beside_ada = await start_worker(path)
+    await replies(beside_ada, "ada", "good morning, my diary says that I am afraid", "good night")
+    assert await replies(beside_ada, "bob", "good morning, tell me something", "and then") == expected
+
+
+async def test_candidates_of_a_recurrent_model_share_the_state_of_their_prompt(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    client = await start_worker(recurrent_model.write(tmp_path / "recurrent.gguf"))
+    request = GenerationRequest("a", prompt="A quote about rain:", max_tokens=12, seed=1)
+    request = replace(request, sampling=Sampling(temperature=0.0))
+    text, _ = await written(client, request)
+    assert {one.text for one in await client.generate_candidates(request, 4)} == {text}
 
 
 async def test_a_long_message_that_is_shown_alone_stays_to_be_answered_again(start_worker: StartWorker) -> None:

@@ -22,18 +22,23 @@ class Cell:
 
 
 class NaiveCache:
-    """llama_memory_seq_rm, _cp and _add as their documentation has them: a position belongs to the cell."""
+    """llama_memory_seq_rm, _cp and _add as their documentation has them: a position belongs to the cell.
 
-    def __init__(self) -> None:
+    One that cannot be cut is that of a recurrent state: whatever part is asked for, it is copied whole.
+    """
+
+    def __init__(self, *, can_cut: bool = True) -> None:
+        self.can_cut = can_cut
         self.cells: list[Cell] = []
 
     def remove(self, sequence: int, start: int = 0, end: int = 1 << 30) -> None:
+        assert self.can_cut or start == 0 or not self._of(sequence, start, end), "a part of a state cannot be removed"
         for cell in self._of(sequence, start, end):
             cell.seen_by.discard(sequence)
         self.cells = [cell for cell in self.cells if cell.seen_by]
 
     def copy(self, source: int, target: int, end: int) -> None:
-        for cell in self._of(source, 0, end):
+        for cell in self._of(source, 0, end if self.can_cut else 1 << 30):
             cell.seen_by.add(target)
 
     def move(self, sequence: int, start: int, end: int, by: int) -> None:
@@ -84,11 +89,11 @@ PINNED = 1
 class CacheMachine(RuleBasedStateMachine):
     """Conversations come, go on, are trimmed and give way to each other."""
 
-    @initialize(cells=st.integers(60, 900), can_move=st.booleans(), pin=st.booleans())
-    def begin(self, cells: int, can_move: bool, pin: bool) -> None:
-        self.cells, self.can_move = cells, can_move
-        self.table = SequenceTable(SLOTS + PINNED + 2, cells, can_move=can_move)
-        self.cache = NaiveCache()
+    @initialize(cells=st.integers(60, 900), can_move=st.booleans(), can_cut=st.booleans(), pin=st.booleans())
+    def begin(self, cells: int, can_move: bool, can_cut: bool, pin: bool) -> None:
+        self.cells, self.can_move = cells, can_move and can_cut
+        self.table = SequenceTable(SLOTS + PINNED + 2, cells, can_move=self.can_move, can_cut=can_cut)
+        self.cache = NaiveCache(can_cut=can_cut)
         self.live: dict[int, list[int]] = {}
         self.busy: dict[int, tuple[int, str | None]] = {}  # the reserve and the conversation
         self.conversation_of: dict[int, str | None] = {}
@@ -175,6 +180,8 @@ class CacheMachine(RuleBasedStateMachine):
     def open(self, prompt: list[int], conversation: str | None, reserve: int) -> Opening:
         own = self.resting(conversation) if conversation else None
         own_common = min(common_length(self.live[own], prompt), len(prompt) - 1) if own is not None else 0
+        if own is not None and not self.cache.can_cut and own_common < len(self.live[own]):
+            own_common = 0
         opening = self.table.open(prompt, conversation, reserve)
         gone = {*opening.evicted, *((opening.source,) if opening.source_evicted else ())}
         assert not gone & (self.busy.keys() | self.pinned)
@@ -248,6 +255,24 @@ def test_a_new_conversation_shares_the_beginning_of_another() -> None:
     first = written(table, [*range(50), 1], "chat")
     other = table.open([*range(50), 2], "elsewhere", 60)
     assert (other.source, other.copied, other.source_evicted) == (first.id, 50, False)
+
+
+def test_a_state_that_cannot_be_cut_serves_whole_or_not_at_all() -> None:
+    table = SequenceTable(8, 1_000, can_move=False, can_cut=False)
+    pinned = table.open(list(range(10)), None, 10)
+    table.extend(pinned.id, list(range(10)))
+    table.pin(pinned.id)
+    table.close(pinned.id)
+    own = written(table, [*range(50), 1], "chat")
+    assert (own.source, own.copied) == (pinned.id, 10)
+    other = written(table, [*range(50), 2], "elsewhere")  # and not the 50 tokens of the other conversation
+    assert (other.source, other.copied) == (pinned.id, 10)
+    again = table.open([*range(50), 1, 7], "chat", 60)
+    assert (again.id, again.kept) == (own.id, 51)
+    table.extend(again.id, [7])
+    table.close(again.id)
+    trimmed = table.open([*range(10), *range(40, 50), 1, 7, 8], "chat", 60)
+    assert (trimmed.source, trimmed.copied, trimmed.moved) == (pinned.id, 10, 0)
 
 
 def test_a_prompt_that_is_cached_as_a_whole_still_decodes_its_last_token() -> None:

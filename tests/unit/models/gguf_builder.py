@@ -30,7 +30,8 @@ def value(item: Value) -> bytes:
     items = list(item)
     if all(isinstance(entry, str) for entry in items):
         return struct.pack("<IIQ", ARRAY, TEXT, len(items)) + b"".join(text(str(entry)) for entry in items)
-    return struct.pack(f"<IIQ{len(items)}i", ARRAY, I32, len(items), *items)
+    kind, letter = (F32, "f") if any(isinstance(entry, float) for entry in items) else (I32, "i")
+    return struct.pack(f"<IIQ{len(items)}{letter}", ARRAY, kind, len(items), *items)
 
 
 METADATA: dict[str, Value] = {
