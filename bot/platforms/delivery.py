@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from bot.chat.ports import AcceptedJob, Outbox, PendingReply
 from bot.errors import StorageError
@@ -100,14 +100,19 @@ class Delivery:
                 return None
         return await self._say_part(address, last, buttons)
 
-    async def _say_part(self, address: Address, text: str, buttons: Sequence[Button]) -> str | None:
+    async def send(self, address: Address, sending: Callable[[str], Awaitable[str]]) -> str | None:
+        """Send one message that answers no job; `sending` takes the nonce for it, and returns its id.
+
+        Returns that id, None when it could not be sent. Where a repeated create makes a second message, it is not
+        repeated if the first may have arrived.
+        """
         nonce = secrets.token_hex(12)
         for _ in range(_SAYINGS):
             if self._lanes.closed_s(address.chat_id) > _LONGEST_WAIT_S:
                 break
             try:
                 async with self._lanes.reply(address.chat_id):
-                    return await self._outlet.create(address, text, buttons, nonce)
+                    return await sending(nonce)
             except ChatCooldown as error:
                 self._lanes.close_for(address.chat_id, error.retry_s)
             except ChatUnreachable as error:
@@ -119,6 +124,9 @@ class Delivery:
                 log.info("a sentence in chat %s cannot be said: %s", address.chat_id, error)
                 break
         return None
+
+    async def _say_part(self, address: Address, text: str, buttons: Sequence[Button]) -> str | None:
+        return await self.send(address, lambda nonce: self._outlet.create(address, text, buttons, nonce))
 
     async def _show(self, posts: Posts, address: Address, text: str, buttons: Sequence[Button]) -> None:
         async with self._lanes.reply(address.chat_id):

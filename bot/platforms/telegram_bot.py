@@ -56,6 +56,7 @@ _LOOK_AGAIN_S = 0.2  # meanwhile others are not kept waiting
 _MOST_LOOKS = 25
 _INLINE_PAUSE_S = 0.6  # who types goes on typing
 _TOAST_CHARS = 200
+_FILE_NAME = "quotesmith-data.json"
 _WANTED = [Update.MESSAGE, Update.CALLBACK_QUERY, Update.INLINE_QUERY, Update.MESSAGE_REACTION]
 _MENU = (
     Action.QUOTE,
@@ -211,11 +212,13 @@ class TelegramBot:
             await self._desk.message(incoming, self._show)
 
     async def _show(self, incoming: Incoming, outcome: Outcome) -> None:
-        if outcome.file is None:
-            await self._desk.answering.delivery.say(incoming.address, outcome.text)
+        address, text, file = incoming.address, outcome.text, outcome.file
+        delivery = self._desk.answering.delivery
+        if file is None:
+            await delivery.say(address, text)
             return
-        with suppress(ChatCooldown, ChatGone, ChatUnreachable):
-            await self._outlet.send_file(incoming.address, outcome.text, outcome.file, "quotesmith-data.json")
+        if await delivery.send(address, lambda _: self._outlet.send_file(address, text, file, _FILE_NAME)) is None:
+            await delivery.say(address, address.texts("mydata-not-sent"))
 
     def _read(self, group: Sequence[Update]) -> Incoming | None:
         user = group[0].message.from_user if group[0].message is not None else None
@@ -256,13 +259,13 @@ class TelegramBot:
             await self._bot.answer_callback_query(query.id, text[:_TOAST_CHARS] or None, show_alert=alert)
 
     async def _follow_up(self, address: Address, pressed: Pressed) -> None:
-        texts = address.texts
+        texts, delivery = address.texts, self._desk.answering.delivery
         if pressed.follow_up is FollowUp.WHY:
             buttons = why_buttons(texts, pressed.reply_id, address.user_id)
-            await self._desk.answering.delivery.say(address, texts("ask-why"), buttons)
+            await delivery.say(address, texts("ask-why"), buttons)
             return
-        with suppress(ChatCooldown, ChatGone, ChatUnreachable):
-            await self._outlet.ask(address, texts("ask-better", reply=str(pressed.reply_id)))
+        question = texts("ask-better", reply=str(pressed.reply_id))
+        await delivery.send(address, lambda _: self._outlet.ask(address, question))  # Telegram knows no nonce
 
     async def _share(self, address: Address, quote: str) -> None:
         await self._desk.answering.delivery.say(address, quote)

@@ -83,12 +83,13 @@ class TelegramOutlet(Outlet):
                 link_preview_options=_NO_PREVIEW,
             )
 
-    async def send_file(self, address: Address, text: str, content: bytes, name: str) -> None:
-        """Send a file with a line of text."""
+    async def send_file(self, address: Address, text: str, content: bytes, name: str) -> str:
+        """Send a file with a line of text; returns the message's id."""
         async with _translated():
-            await self._bot.send_document(
+            message = await self._bot.send_document(
                 _chat(address), content, caption=text, filename=name, message_thread_id=_topic(address)
             )
+        return str(message.message_id)
 
     async def _send(self, address: Address, text: str, markup: InlineKeyboardMarkup | ForceReply | None) -> str:
         if address.private and not address.one_to_one:  # for this person alone: in their own chat with the bot

@@ -150,6 +150,7 @@ mydata = Über dich gespeichert: { $messages ->
     }
 mydata-nothing = Über dich ist nichts gespeichert.
 mydata-file = Alles, was über dich gespeichert ist.
+mydata-not-sent = Die Datei mit deinen Daten hat dich vielleicht nicht erreicht; schreib in einer Weile noch einmal /mydata export, und sag es dem Betreiber des Bots, wenn es zweimal geschieht.
 forgotten = Gelöscht: { $messages ->
         [one] 1 Nachricht
         *[other] { $messages } Nachrichten

@@ -166,6 +166,7 @@ mydata = Stored about you: { $messages ->
     }
 mydata-nothing = Nothing is stored about you.
 mydata-file = Everything that is stored about you.
+mydata-not-sent = The file with your data may not have reached you; say /mydata export again in a while, and tell the bot's operator if it happens twice.
 forgotten = Erased: { $messages ->
         [one] 1 message
         *[other] { $messages } messages

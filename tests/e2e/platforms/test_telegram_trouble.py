@@ -477,6 +477,34 @@ async def test_a_press_that_became_too_old_is_still_done(town: Scene) -> None:
     assert is_reply(await town.answer(ada, chat, "hello again"))
 
 
+async def test_the_file_with_a_persons_data_waits_until_their_chat_takes_it(town: Scene) -> None:
+    ada, chat = town.somebody()
+    await town.answer(ada, chat, "hello")
+    town.server.fail_next("sendDocument", Fault.status(429, "Too Many Requests: retry after 1", 1))
+    exported = await town.answer(ada, chat, "/mydata export")
+    assert exported["caption"] == "Everything that is stored about you."
+    await town.settled()
+    assert len(town.server.from_bot(chat)) == 2
+
+
+async def test_who_does_not_get_the_file_with_their_data_is_told_so(town: Scene) -> None:
+    ada, chat = town.somebody()
+    town.server.fail_next("sendDocument", Fault.status(413, "Request Entity Too Large"))
+    told = await town.answer(ada, chat, "/mydata export")
+    assert told["text"].startswith("The file with your data may not have reached you; say /mydata export again")
+    await town.settled()
+    assert len(town.server.from_bot(chat)) == 1
+
+
+async def test_the_question_for_better_words_waits_until_the_chat_takes_it(town: Scene) -> None:
+    ada, chat = town.somebody()
+    await town.pressed(ada, await town.answer(ada, chat, "hello"), BAD)
+    question = (await town.said(chat, 2))[-1]
+    town.server.fail_next("sendMessage", Fault.status(429, "Too Many Requests: retry after 1", 1))
+    await town.pressed(ada, question, "✏️ say it better")
+    assert (await town.said(chat, 3))[-1]["text"].startswith("Reply to this message with the wording")
+
+
 # Telegram is away
 
 
