@@ -133,8 +133,8 @@ def test_each_end_of_a_model_that_was_tried_out_is_told_as_what_it_was(language:
     votes = dict.fromkeys(("new_up", "new_down", "old_up", "old_down", "new_wins", "old_wins"), 0)
 
     def told(state: CanaryState) -> str:
-        values = {"model": "bigger", "against": "starter", "share": 20, "state": state.name.lower()}
-        return Texts(language)("stats-canary", **values, **votes).splitlines()[0]
+        names = {"model": "bigger", "against": "starter", "state": state.name.lower()}
+        return Texts(language)("stats-canary", share=20, **names, **votes).splitlines()[0]
 
     assert len({told(state) for state in CanaryState}) == len(CanaryState)
 
