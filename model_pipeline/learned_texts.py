@@ -1,8 +1,10 @@
-"""What a run taught its model to write, for the stages that count copies or keep the bot from giving them."""
+"""What a run taught its model to write, and what that knew before: for stages that count copies, or keep them back."""
 
 from __future__ import annotations
 
 from model_pipeline.data.prepared import read_rows, training_texts
+from model_pipeline.gguf.model_folder import JUDGE_FILE
+from model_pipeline.judging.learned_filters import Learned, read_learned
 from model_pipeline.runs import Run, Stage
 
 LEARNED_FILE = "learned.jsonl"  # of the stage prefer: the rows with the replies that it taught
@@ -14,3 +16,12 @@ def learned_texts(run: Run) -> list[str]:
     if taught.is_file():  # written rows are rehearsed there, and stand in both
         rows += read_rows(taught)
     return list(dict.fromkeys(training_texts(rows)))
+
+
+def learned_before(run: Run) -> Learned | None:
+    """What a served base had learned, of which the run may have no text; None of one without a judge, or of another.
+
+    Raises `InputInvalid`.
+    """
+    judge = run.of(Stage.DEQUANTIZE) / JUDGE_FILE
+    return read_learned(judge) if judge.is_file() else None

@@ -14,6 +14,7 @@ from model_pipeline.evaluation.form import why_not
 from model_pipeline.evaluation.novelty import find_copied
 from model_pipeline.evaluation.samples import Sample, take_samples
 from model_pipeline.evaluation.statistics import CONFIDENCE, Difference, Estimate
+from model_pipeline.judging.learned_filters import Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,20 @@ class Comparison:
 
 
 def compare_answers(
-    asked: Sequence[Asked], models: Sequence[Answers], training_texts: Sequence[str], seed: int
+    asked: Sequence[Asked],
+    models: Sequence[Answers],
+    training_texts: Sequence[str],
+    seed: int,
+    before: Learned | None = None,
 ) -> Comparison:
     """Every figure of every model with its interval, and the differences of neighbours in the given order.
 
-    Without training texts there is no novelty. Raises `InputInvalid` if models and rows do not fit together.
+    Without training texts there is no novelty; what was learned `before` them counts for copies. Raises `InputInvalid`
+    if models and rows do not fit together.
     """
     check_fit(asked, models)
     texts = [answer.text for model in models for answer in model.answers]
-    copied = find_copied(texts, training_texts) if training_texts else None
+    copied = find_copied(texts, training_texts, before) if training_texts else None
     samples = [take_samples(asked, model, copied) for model in models]
     return Comparison(
         rows=len(asked),

@@ -12,6 +12,7 @@ from model_pipeline.evaluation.overlap import keyword_in
 from model_pipeline.evaluation.page_markdown import escape
 from model_pipeline.evaluation.variety import distinct
 from model_pipeline.evaluation.words import Gram, grams, words
+from model_pipeline.judging.learned_filters import Learned
 
 RUN_WORDS = 8
 
@@ -43,10 +44,13 @@ class QuoteSheet:
     p95_ms: float
 
 
-def quote_sheet(asked: Sequence[ServedQuote], training: Sequence[str], written: Sequence[str]) -> QuoteSheet:
+def quote_sheet(
+    asked: Sequence[ServedQuote], training: Sequence[str], written: Sequence[str], before: Learned | None = None
+) -> QuoteSheet:
     """The figures of quotes that the bot gave; `training` are all texts trained on, `written` quotes of people.
 
-    The first quote for each unseen keyword counts for adherence and for naming it.
+    What the model had learned `before` counts for copies as those texts do. The first quote for each unseen keyword
+    counts for adherence and for naming it.
     """
     given = [one for one in asked if one.text]
     first = list({one.keyword: one for one in reversed(asked) if not one.known}.values())
@@ -61,8 +65,8 @@ def quote_sheet(asked: Sequence[ServedQuote], training: Sequence[str], written: 
         names_unseen_keyword=_share(keyword_in(one.text, one.keyword) for one in first) or 0.0,
         names_known_keyword=_share(keyword_in(one.text, one.keyword) for one in known),
         quotes=len(asked),
-        verbatim=_share(tuple(words(one.text)) in whole for one in given) or 0.0,
-        shares_run=_share(_shares(one.text, shared) for one in given) or 0.0,
+        verbatim=_share(_stands(one.text, whole, before) for one in given) or 0.0,
+        shares_run=_share(_shares(one.text, shared, before) for one in given) or 0.0,
         distinct_2=_distinct_2([one.text for one in given]),
         distinct_2_of_written=_distinct_2(written[: len(given)]),
         p50_ms=waits[len(waits) // 2] if waits else 0.0,
@@ -103,8 +107,13 @@ def _adheres(one: ServedQuote) -> bool:
     return bool(one.text) and why_not(Answer(one.text, closed=True, tokens=0), QUOTE) is None
 
 
-def _shares(text: str, shared: set[Gram]) -> bool:
-    return any(run in shared for run in grams(words(text), RUN_WORDS))
+def _stands(text: str, whole: set[Gram], before: Learned | None) -> bool:
+    return tuple(words(text)) in whole or (before is not None and before.has_all_of(text))
+
+
+def _shares(text: str, shared: set[Gram], before: Learned | None) -> bool:
+    runs = grams(words(text), RUN_WORDS)
+    return any(run in shared for run in runs) or (before is not None and bool(runs) and before.has_run_of(text))
 
 
 def _distinct_2(texts: Sequence[str]) -> float | None:

@@ -45,8 +45,8 @@ from model_pipeline.evaluation.served_quotes import (
 from model_pipeline.evaluation.served_summary import card_section, show_summary, summary_figures
 from model_pipeline.gguf.model_folder import GGUF_FILE, record_evaluation
 from model_pipeline.gguf.quantize import parse_type
-from model_pipeline.learned_texts import learned_texts
-from model_pipeline.recipe import Method, Precision
+from model_pipeline.learned_texts import learned_before, learned_texts
+from model_pipeline.recipe import Family, Method, Precision
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
 from model_pipeline.training.base_model import load_base
@@ -86,7 +86,7 @@ def evaluate(run: Run, report: Report) -> None:
     models.append(_served_answers(task, report))
     latency, about_latency = _latency(task, report)
     learned = learned_texts(run)
-    comparison = compare_answers(task.asked, models, learned, settings.seed)
+    comparison = compare_answers(task.asked, models, learned, settings.seed, learned_before(run))
     notes = [*_notes(task, hardware), about_latency]
     write_answers(folder / "answers.jsonl", task.asked, models)
     title = f"Evaluation of {run.recipe.name}{' (smoke run)' if run.recipe.smoke else ''}"
@@ -274,7 +274,7 @@ def _quotes_through_the_bot(run: Run, folder: Path, learned: Sequence[str], repo
     ]
     write_json_lines(folder / "served-quotes.jsonl", map(asdict, asked))
     written = [reply_of(row) for row in asking.sample(rows, min(len(rows), len(asked)))]
-    return quote_sheet(asked, learned, written)
+    return quote_sheet(asked, learned, written, learned_before(run))
 
 
 def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
@@ -299,8 +299,21 @@ def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
             f"Every model was asked for chat replies as {QUANTIZED} is served, with {shown} of a conversation; "
             "references were read behind the whole of it."
         )
+    if recipe.base.family is Family.SERVED:
+        yield _what_is_known_of_the_base(task.run)
     if task.left_out:
         yield f"{task.left_out} held-out rows leave no room for an answer in the model's context, and were left out."
+
+
+def _what_is_known_of_the_base(run: Run) -> str:
+    """Beside what the run's rows tell of copies."""
+    name = run.figures(Stage.DEQUANTIZE)["base"]["name"]
+    if learned_before(run) is None:
+        return f"What {name} had learned before this run is not known, so copies of that do not count as copies."
+    return (
+        f"Of what {name} had learned before this run, its judge tells whole texts and runs of eight words, which count "
+        "as copies; shorter runs do not, so that novelty is said to be greater than it is."
+    )
 
 
 def _dtype(hardware: Hardware) -> torch.dtype:

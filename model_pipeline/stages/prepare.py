@@ -27,6 +27,7 @@ from model_pipeline.data.splits import split_rows
 from model_pipeline.data.summary import Prepared, dropped_by_reason, figures_of
 from model_pipeline.data.tokens import takes_system
 from model_pipeline.errors import InputInvalid
+from model_pipeline.learned_texts import learned_before
 from model_pipeline.recipe import Family, Source
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
@@ -45,8 +46,10 @@ def prepare(run: Run, report: Report) -> None:
     # What later stages read is refused here, and not after the hours of training before it is used.
     if recipe.prefer:
         read_preference_source(recipe.prefer.data)
-    for marks in recipe.judge.marks if recipe.judge else ():
-        read_marked(find_path(marks))
+    if recipe.judge:
+        for marks in recipe.judge.marks:
+            read_marked(find_path(marks))
+        learned_before(run)
     tokenizer = _tokenizer(run)
     items, dropped, sources = _read(data.sources, report)
     drawn = _draw(items, data.max_rows, data.seed)

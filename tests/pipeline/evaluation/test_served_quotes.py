@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model_pipeline.evaluation.served_quotes import ServedQuote, quote_sheet, sheet_rows, sheet_section
+from model_pipeline.judging.learned_filters import HASHES, Learned, copy_filter
 
 TRAINING = ["The sea is wide and deep.", "If you wait for the rain to stop you miss the rainbow."]
 WRITTEN = ["Tea is warm in the morning.", "Roads begin at the door.", "Bread tells the whole street."]
@@ -34,6 +35,21 @@ def test_every_share_counts_what_its_name_says() -> None:
     assert sheet.verbatim == pytest.approx(1 / 5)
     assert sheet.shares_run == pytest.approx(1 / 5)  # eight words of the second; the first has six in all
     assert [sheet.p50_ms, sheet.p95_ms] == pytest.approx([100, 300])
+
+
+def test_what_the_base_had_learned_counts_for_copies_too() -> None:
+    before = Learned(
+        copy_filter(["A gate that nobody closes is a road by now.", "Moss is patient."]), copy_filter([]), HASHES
+    )
+    asked = [
+        given("gate", "A gate that nobody closes is a road by now."),
+        given("road", "Here a gate that nobody closes is a road again."),
+        given("moss", "Moss is patient."),
+        given("kite", "Kites need a hand that holds on to them always."),
+    ]
+    sheet, without = quote_sheet(asked, TRAINING, WRITTEN, before), quote_sheet(asked, TRAINING, WRITTEN)
+    assert (sheet.verbatim, sheet.shares_run) == (0.5, 0.5)
+    assert (without.verbatim, without.shares_run) == (0, 0)
 
 
 def test_the_page_names_every_figure() -> None:

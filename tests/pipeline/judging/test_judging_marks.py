@@ -18,6 +18,8 @@ from bot.models.judge import load_judge
 from model_pipeline.data.prepared import write_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid, TrainingFailed
+from model_pipeline.gguf.model_folder import JUDGE_FILE
+from model_pipeline.judging.learned_filters import learned_filters
 from model_pipeline.learned_texts import LEARNED_FILE
 from model_pipeline.recipe import Judge
 from model_pipeline.report import Report
@@ -111,6 +113,20 @@ def test_what_preferences_taught_is_a_copy_too(merged: Run, tmp_path: Path) -> N
     found = load_judge(run.of(Stage.JUDGE) / "judge.npz", _width(run))
     assert found.is_copy("The sea forgives every umbrella that it takes.")
     assert found.is_copy("The sea keeps no diary.") and not found.is_copy("The sea forgives nobody at all.")
+
+
+def test_what_a_base_knows_by_heart_is_a_copy_too(merged: Run, tmp_path: Path) -> None:
+    run = Run(Path(shutil.copytree(merged.folder, tmp_path / "run")), merged.recipe)
+    shutil.rmtree(run.of(Stage.JUDGE), ignore_errors=True)
+    known = ["A borrowed umbrella is the weather's way home.", *(f"word{number} stands" for number in range(10_000))]
+    filters: dict[str, Any] = learned_filters(known)
+    run.of(Stage.DEQUANTIZE).mkdir()
+    np.savez_compressed(run.of(Stage.DEQUANTIZE) / JUDGE_FILE, **filters)
+    judged(run, marks(tmp_path / "marks.jsonl", 600))
+    found = load_judge(run.model_folder / JUDGE_FILE, _width(run))
+    assert found.is_copy("A borrowed umbrella is the weather's way home.") and found.is_copy("The sea keeps no diary.")
+    assert not found.is_copy("A borrowed umbrella is nobody's way home.")
+    assert found.unknown_words("sea", "word42 keeps umbrella diary snorf") == 1
 
 
 def _width(run: Run) -> int:

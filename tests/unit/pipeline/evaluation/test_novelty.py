@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from model_pipeline.evaluation.novelty import find_copied
 from model_pipeline.evaluation.words import words
+from model_pipeline.judging.learned_filters import HASHES, Learned, copy_filter
 
 TEXTS = ["The sea waits for nobody at all.", "Be brave.", "Courage is a small coin, spend it early."]
 TEXT = st.lists(st.sampled_from("abcd"), max_size=8).map(" ".join)
@@ -42,6 +43,16 @@ def test_nothing_is_neither_new_nor_copied() -> None:
     copied = find_copied(["", "..."], ["", *TEXTS])
     assert copied.novelty("...") == 0
     assert not copied.is_verbatim("")
+
+
+def test_what_was_learned_before_is_copied_though_its_text_is_not_there() -> None:
+    known, short = "A lamp in the window is the oldest of all letters.", "Rain keeps its word."
+    before = Learned(copy_filter([known, short]), copy_filter([]), HASHES)
+    copied = find_copied([known, short], TEXTS, before)
+    assert copied.is_verbatim("a lamp in the window is the oldest of all letters") and copied.is_verbatim(short)
+    assert copied.novelty(known) == 0
+    assert not copied.is_verbatim("A lamp in the window is the oldest of all the letters.")
+    assert not find_copied([known], TEXTS).is_verbatim(known)
 
 
 @given(st.lists(TEXT), st.lists(TEXT))
