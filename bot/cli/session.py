@@ -22,7 +22,8 @@ from bot.settings import Settings, load_settings
 log = logging.getLogger(__name__)
 
 FAILED = 1  # typer itself ends with 2 for wrong usage
-INTERRUPTED, TERMINATED = 130, 143  # as a shell reports a process that SIGINT or SIGTERM ended
+INTERRUPTED = 130  # as a shell reports a process that SIGINT ended; so with the other signals
+_ENDED_BY_SIGNAL = 128
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -39,12 +40,22 @@ def begin() -> Settings:
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a command's coroutine to its end; Ctrl-C and SIGTERM end it in order, and set the exit code."""
+    """Run a command's coroutine to its end; Ctrl-C, SIGTERM and SIGHUP end it in order, and set the exit code."""
+    ended_by: list[int] = []
 
     async def until_terminated() -> _Result:
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+        def end(number: int) -> None:
+            # A closed terminal may say so twice, by the kernel and by the shell: the end is not to be cut short.
+            if number == signal.SIGTERM or not ended_by:
+                task.cancel()
+            ended_by.append(number)
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it that way
+                asyncio.get_running_loop().add_signal_handler(number, end, number)
         return await work
 
     try:
@@ -52,7 +63,7 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except asyncio.CancelledError:
-        raise typer.Exit(TERMINATED) from None
+        raise typer.Exit(_ENDED_BY_SIGNAL + (ended_by or [signal.SIGTERM])[0]) from None
 
 
 def show_json(value: object) -> None:

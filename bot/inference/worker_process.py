@@ -394,7 +394,8 @@ def _rounded(state: NDArray[np.float32]) -> list[float]:
 
 def main() -> NoReturn:
     """Load the model of the first line, then serve."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal are the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     channel = Channel()
     options = wire.options_from(channel.receive(None)[0])
     try:

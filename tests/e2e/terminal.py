@@ -54,6 +54,10 @@ class Terminal:
         """Press keys now."""
         os.write(self._leader, keys.encode())
 
+    def signal(self, number: int) -> None:
+        """What the kernel sends to the program."""
+        self._process.send_signal(number)
+
     def wait_for(self, text: str, *, times: int = 1) -> str:
         """Read until the text has been shown so often; returns what was shown since the last call."""
         before = len(self.screen)

@@ -29,7 +29,7 @@ def heeding_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_in_order(tmp_path: Path, environment: dict[str, str], number: int, code: int) -> None:
     process = start(tmp_path, environment, "run")
     assert process.stdin and process.stdout and process.stderr

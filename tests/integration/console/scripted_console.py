@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import typer
 
 from bot.chat.generation import Queued, TextDelta
 from bot.chat.messages import Platform
 from bot.chat.ports import NewTerms
 from bot.chat.service import ChatService, ChatStores
+from bot.cli import session
 from bot.errors import WorkerCrashed
 from bot.platforms.console import Console
 from bot.platforms.first_use import FirstUse
@@ -52,10 +54,14 @@ async def main(scenario: str) -> int:
     )
     people = FakePeople(new_terms=NewTerms(changed=False, consents=False) if scenario == "tells" else None)
     console = Console(service, ConsoleSettings(history_file=Path("history")), *terminal_rights(people), banner="Ready.")
-    code = await console.run()
-    print("states:", ", ".join(store.states), "delivered:", len(store.delivered))
-    return code
+    try:
+        return await console.run()
+    finally:
+        print("states:", ", ".join(store.states), "delivered:", len(store.delivered))
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    try:
+        sys.exit(session.run(main(sys.argv[1])))
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -53,6 +54,17 @@ def test_a_second_ctrl_c_leaves(open_terminal: Open) -> None:
     terminal.press(CTRL_C)
     terminal.at_prompt(CTRL_C)
     assert terminal.exit_code() == 0
+    assert "states: cancelled" in terminal.screen and "Traceback" not in terminal.screen
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_terminal_that_is_closed_ends_what_was_asked(open_terminal: Open, times: int) -> None:
+    terminal = open_terminal("stalls")
+    terminal.at_prompt(f"tell me a story{ENTER}")
+    terminal.wait_for("Once upon a time")
+    for _ in range(times):
+        terminal.signal(signal.SIGHUP)
+    assert terminal.exit_code() == 129
     assert "states: cancelled" in terminal.screen and "Traceback" not in terminal.screen
 
 
