@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bot.chat.conversation import trim
 from bot.chat.generation import FinishReason, GenerationRequest
 from bot.chat.messages import Role, Turn
-from bot.errors import QuotesmithError
+from bot.errors import ModelInvalid, QuotesmithError
 from bot.inference import wire
 from bot.inference.batch_engine import BatchEngine, Piece, thread_counts
 from bot.inference.estimate import WaitEstimate
@@ -345,21 +345,28 @@ class Worker:
 
     def _plan_ahead(self, writing: Writing) -> None:
         """Where the next turn would have to trim the conversation, trim it now, while nobody waits for it."""
-        request, conversation = writing.request, writing.request.conversation
-        if conversation is None or writing.followed or not self._engine.can_move:
+        conversation, said = writing.request.conversation, writing.text.strip()
+        if conversation is None or not said or writing.followed or not self._engine.can_move:
             return
-        shown = sum(turn.role is not Role.SYSTEM for turn in request.turns) - writing.prompt.dropped_turns
+        try:
+            self._trim_ahead(writing.request, conversation, said, writing.prompt.dropped_turns)
+        except ModelInvalid:  # nobody asked for this: a template that refuses it may take what comes
+            return
+
+    def _trim_ahead(self, request: GenerationRequest, conversation: str, said: str, dropped_turns: int) -> None:
+        shown = sum(turn.role is not Role.SYSTEM for turn in request.turns) - dropped_turns
         if shown + 2 > self._history_messages:  # the next request begins with a later message anyway
             return
         budget = prompt_budget(request, self._context)
         next_message = budget // 4
-        turns = (*request.turns, Turn(Role.ASSISTANT, writing.text.strip()), Turn(Role.USER, ""))
+        turns = (*request.turns, Turn(Role.ASSISTANT, said), Turn(Role.USER, ""))
         keep_from = self._windows.start(conversation, turns)
         trimmed = trim(turns, budget - next_message, lambda part: len(self._model.render(part)), keep_from)
         if trimmed.dropped == keep_from:
             return
+        beginning = self._shared_beginning(trimmed.turns)
         self._windows.remember(conversation, turns[:-2], trimmed.dropped)
-        self._ahead[conversation] = self._shared_beginning(trimmed.turns)
+        self._ahead[conversation] = beginning
 
     def _decode_ahead(self) -> None:
         """Move a trimmed conversation's cache together; the next decoded token pays for it, so decode some."""

@@ -33,10 +33,14 @@ async def start_worker() -> AsyncIterator[StartWorker]:
     """Start workers that end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(model_path: Path | None = None, *, wait: bool = True, **inference: Any) -> WorkerClient:
+        async def start(
+            model_path: Path | None = None, *, wait: bool = True, history_messages: int | None = None, **inference: Any
+        ) -> WorkerClient:
             given, limits = options(**inference)
             if model_path is not None:
                 given = replace(given, model_path=str(model_path))
+            if history_messages is not None:
+                given = replace(given, history_messages=history_messages)
             client = WorkerClient(given, client_limits(limits))
             client.start()
             stack.push_async_callback(client.close)

@@ -17,8 +17,10 @@ import pytest
 from bot.chat.generation import Finished, FinishReason, GenerationRequest, Queued, Sampling, TextDelta
 from bot.chat.messages import Role, Turn
 from bot.chat.quotes import finished_quote, quote_grammar
+from bot.composition import STARTER
 from bot.errors import BusyError, ModelInvalid, ModelTooLarge, WorkerCrashed
 from bot.inference.worker_client import WorkerClient
+from bot.models.gguf_header import read_header
 from tests.integration.inference import recurrent_model
 from tests.integration.inference.conftest import StandIn, StartWorker
 
@@ -242,6 +244,34 @@ async def test_a_long_message_that_is_shown_alone_stays_to_be_answered_again(sta
     await written(client, request)
     _, end = await written(client, replace(request, seed=2))
     assert end.cached_tokens >= end.prompt_tokens - 1
+
+
+ASSISTANT_ONLY_WITH_TEXT = (
+    "{%- for m in messages -%}{%- if m.role == 'assistant' and not m.content -%}"
+    "{{ raise_exception('Assistant message must have either content or tool calls.') }}{%- endif -%}"
+    "{{ '<|' + m.role + '|>' + m.content }}{%- endfor -%}"
+)
+USER_ONLY_WITH_TEXT = ASSISTANT_ONLY_WITH_TEXT.replace("== 'assistant'", "== 'user'")
+
+
+def with_template(path: Path, template: str) -> Path:
+    """The embedded model with another template, which must not be longer than its own."""
+    own = read_header(STARTER / "model.gguf").chat_template.encode()
+    content = (STARTER / "model.gguf").read_bytes()
+    path.write_bytes(content.replace(own, template.encode().ljust(len(own)), 1))
+    return path
+
+
+@pytest.mark.parametrize("template", [ASSISTANT_ONLY_WITH_TEXT, USER_ONLY_WITH_TEXT])
+@pytest.mark.parametrize("stop", [("a",), ()])
+async def test_a_template_that_takes_no_empty_turn_ends_no_worker(
+    start_worker: StartWorker, tmp_path: Path, template: str, stop: tuple[str, ...]
+) -> None:
+    """The turns behind a reply, of which one has no text yet, are only thought of ahead of time."""
+    client = await start_worker(with_template(tmp_path / "strict.gguf", template), history_messages=20)
+    request = GenerationRequest("a", (Turn(Role.USER, "hello"),), conversation="c", max_tokens=8, seed=1)
+    text, end = await written(client, replace(request, grammar='root ::= "a"', stop=stop))
+    assert (text, end.resumed) == ("" if stop else "a", 0)
 
 
 async def test_a_worker_measures_its_rates_anew_when_the_bot_has_started(start_worker: StartWorker) -> None:
