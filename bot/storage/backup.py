@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from bot.errors import InputError, StorageError
@@ -14,7 +15,8 @@ from bot.storage.column_types import utc_now
 from bot.storage.database import Database
 
 _NAME, _TIME = "quotesmith-{}.db", "%Y%m%dT%H%M%S%fZ"
-_COPIES, _CUT_OFF = (f"quotesmith-????????T????????????Z.{ending}" for ending in ("db", "part"))
+_COPIES, _UNFINISHED = (f"quotesmith-????????T????????????Z.{ending}" for ending in ("db", "part"))
+_LONGEST = timedelta(hours=6)  # that writing a copy takes; shorter than a day, so that a daily backup cleans up
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,15 @@ def _check(copy: Path) -> None:
 def _remove_old(folder: Path, keep: int) -> Sequence[Path]:
     """Copies that were cut off are removed too: they hold what people said just as well."""
     old = sorted(folder.glob(_COPIES))[:-keep]
-    for one in [*old, *folder.glob(_CUT_OFF)]:
-        one.unlink()
+    for one in [*old, *_cut_off(folder)]:
+        one.unlink(missing_ok=True)  # another backup may have removed it meanwhile
     return old
+
+
+def _cut_off(folder: Path) -> Sequence[Path]:
+    """The copies that nobody writes any more: those of another backup that is under way were begun lately."""
+    begun_by_then = _NAME.format((utc_now() - _LONGEST).strftime(_TIME))
+    return [one for one in folder.glob(_UNFINISHED) if one.name < begun_by_then]
 
 
 @contextmanager

@@ -53,6 +53,23 @@ async def test_a_copy_is_of_one_moment_though_others_go_on_writing(stores: Store
     assert len(texts((await back_up(stores.database, tmp_path / "copies", keep=9)).path)) == 80
 
 
+async def test_two_backups_at_once_both_end_well(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stores.say(ADA, "hello", "hi")
+    copy_to, made = stores.database.copy_to, []
+
+    async def while_another_is_made(path: Path) -> None:
+        monkeypatch.setattr(stores.database, "copy_to", copy_to)
+        await copy_to(path)
+        made.append(await back_up(stores.database, tmp_path / "copies", keep=3))
+
+    monkeypatch.setattr(stores.database, "copy_to", while_another_is_made)
+    made.append(await back_up(stores.database, tmp_path / "copies", keep=3))
+    assert [texts(one.path) for one in made] == [["hello", "hi"]] * 2
+    assert set((tmp_path / "copies").iterdir()) == {one.path for one in made}
+
+
 async def test_the_newest_copies_stay_and_nothing_else_is_touched(stores: Stores, tmp_path: Path) -> None:
     folder = tmp_path / "copies"
     folder.mkdir()
