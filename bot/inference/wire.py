@@ -2,7 +2,7 @@
 
 To the worker: `load`, then `submit`, `cancel`, and `several`, which holds lines to be obeyed before the next step. From
 the worker: `loading`, `ready` or `refused`, then `beat`, `queued`, `delta`, `finished`, `failed`, and `rates`:
-what changed of the facts. The worker ends when its standard input ends.
+what changed of the facts. `defect` says what it ends of, where it can. The worker ends when its standard input ends.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ class WorkerClient:
         self._broken: QuotesmithError | None = None
         self._settled = asyncio.Event()  # loaded or broken
         self._refusal: QuotesmithError | None = None  # of the worker that was started last
+        self._defect = ""  # what that one said that it ends of
         self.facts: wire.WorkerFacts | None = None  # of the worker that loaded the model last
 
     @property
@@ -269,7 +270,7 @@ class WorkerClient:
 
     async def _serve_one_worker(self) -> bool:
         """Run one worker until it ends; True if it had loaded its model."""
-        self._refusal = None
+        self._refusal, self._defect = None, ""
         try:
             process = await self._spawn()
         except (OSError, RuntimeError) as error:  # no process, no pipe, or no thread that would wait for its end
@@ -366,6 +367,8 @@ class WorkerClient:
             self.facts = replace(self.facts, **line["rates"])
         elif op == "refused":
             self._refusal = _error_of(line)
+        elif op == "defect":
+            self._defect = line["text"]
         elif waiting is not None:
             self._take_for(waiting, line)
 
@@ -436,7 +439,7 @@ class WorkerClient:
         how = f"signal {-returncode}" if returncode is not None and returncode < 0 else f"exit code {returncode}"
         log.warning(
             "the model worker ended (%s) and is started again; replies that go on from where they were: %d",
-            how if self._refusal is None else f"{how}: {self._refusal}",
+            f"{how}: {cause}" if (cause := self._refusal or self._defect) else how,
             len(self._calls),
         )
 

@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -400,18 +401,32 @@ def _rounded(state: NDArray[np.float32]) -> list[float]:
 
 
 def main() -> NoReturn:
-    """Load the model of the first line, then serve."""
+    """Load the model of the first line, then serve; what goes wrong is the parent's to tell, in a line of its log."""
     for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal are the parent's to handle
         signal.signal(number, signal.SIG_IGN)
     channel = Channel()
+    try:
+        _load(channel).run()
+    except Exception as error:  # noqa: BLE001 a traceback would end up on the terminal where the bot runs
+        channel.send("defect", text=_in_one_line(error))
+        channel.flush()
+        leave(1)
+
+
+def _load(channel: Channel) -> Worker:
     options = wire.options_from(channel.receive(None)[0])
     try:
-        worker = Worker(channel, options)
+        return Worker(channel, options)
     except QuotesmithError as error:
         channel.send("refused", error=type(error).__name__, text=str(error))
         channel.flush()
         leave(1)
-    worker.run()
+
+
+def _in_one_line(error: Exception) -> str:
+    """What went wrong, and where it did."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
 
 
 if __name__ == "__main__":

@@ -65,6 +65,9 @@ def say(op, **fields):
 sys.stdin.readline()
 if first == "dies":
     sys.exit(3)
+if first == "knows why it dies":
+    say("defect", text="OSError: no room")
+    sys.exit(1)
 if first == "refuses":
     say("refused", error="ModelTooLarge", text="There is too little memory for the model.")
     sys.exit(1)

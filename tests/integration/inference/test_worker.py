@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import signal
+import sys
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,11 @@ from bot.chat.messages import Role, Turn
 from bot.chat.quotes import finished_quote, quote_grammar
 from bot.composition import STARTER
 from bot.errors import BusyError, ModelInvalid, ModelTooLarge, WorkerCrashed
+from bot.inference import wire
 from bot.inference.worker_client import WorkerClient
 from bot.models.gguf_header import read_header
 from tests.integration.inference import recurrent_model
-from tests.integration.inference.conftest import StandIn, StartWorker
+from tests.integration.inference.conftest import StandIn, StartWorker, options
 
 # The embedded model ends its texts after a sentence; a grammar keeps it from that.
 LONG = GenerationRequest(
@@ -453,6 +455,48 @@ async def test_a_model_that_never_loaded_is_refused_once(
         with pytest.raises(ModelTooLarge, match="too little memory"):
             await asyncio.wait_for(client.ready(), PATIENCE_S)
     assert [record.getMessage() for record in caplog.records] == ["There is too little memory for the model."]
+
+
+async def test_what_ended_a_worker_is_in_the_log(
+    stand_in: StandIn, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.starts("knows why it dies", "dies", "writes")
+    client = await start_worker(wait=False)
+    await asyncio.wait_for(client.ready(), PATIENCE_S)
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" and is started again")[0] for line in told] == [
+        "the model worker ended (exit code 1: OSError: no room)",
+        "the model worker ended (exit code 3)",
+    ]
+
+
+BROKEN_WORKER = """
+from bot.inference import worker_process
+
+class BrokenWorker:
+    def __init__(self, channel, options):
+        self.channel = channel
+
+    def run(self):
+        self.channel.send("delta", id="1", text="", tokens=[7])
+        raise RuntimeError("llama_decode answered 1")
+
+worker_process.Worker = BrokenWorker
+worker_process.main()
+"""
+
+
+async def test_a_worker_that_fails_prints_nothing_and_says_why_to_its_parent() -> None:
+    pipe = asyncio.subprocess.PIPE
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", BROKEN_WORKER, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    assert worker.stdin is not None and worker.stdout is not None and worker.stderr is not None
+    worker.stdin.write(wire.encode(wire.options_line(options()[0])))
+    said, printed = await asyncio.gather(worker.stdout.read(), worker.stderr.read())  # its input stays open
+    delta, defect = (wire.decode(line) for line in said.splitlines())
+    assert (delta["op"], defect["op"], printed, await worker.wait()) == ("delta", "defect", b"", 1)
+    assert defect["text"] == "RuntimeError: llama_decode answered 1 (<string>, line 10)"
 
 
 @pytest.mark.parametrize("failing", [2, 99])
