@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bot.chat.ports import AcceptedJob, Outbox, PendingReply
 from bot.errors import StorageError
 from bot.platforms.address import Address
+from bot.platforms.data_files import DataFile, data_files
 from bot.platforms.lanes import Lanes
 from bot.platforms.outlet import (
     AddressOver,
@@ -100,6 +101,13 @@ class Delivery:
                 return None
         return await self._say_part(address, last, buttons)
 
+    async def hand_over(self, address: Address, text: str, content: bytes) -> None:
+        """Send somebody the JSON of what is stored about them, in as many files as it takes; say so if that fails."""
+        for file in await asyncio.to_thread(data_files, content, self._outlet.file_limit):
+            if await self._send_file(address, text, file) is None:
+                await self.say(address, address.texts("mydata-not-sent"))
+                return
+
     async def send(self, address: Address, sending: Callable[[str], Awaitable[str]]) -> str | None:
         """Send one message that answers no job; `sending` takes the nonce for it, and returns its id.
 
@@ -124,6 +132,9 @@ class Delivery:
                 log.info("a sentence in chat %s cannot be said: %s", address.chat_id, error)
                 break
         return None
+
+    async def _send_file(self, address: Address, text: str, file: DataFile) -> str | None:
+        return await self.send(address, lambda nonce: self._outlet.send_file(address, text, file, nonce))
 
     async def _say_part(self, address: Address, text: str, buttons: Sequence[Button]) -> str | None:
         return await self.send(address, lambda nonce: self._outlet.create(address, text, buttons, nonce))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from bot.platforms.access import Verdict
 from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
 from bot.platforms.commands import Command
+from bot.platforms.data_files import data_files
 from bot.platforms.discord_commands import CatalogueTranslator, add_commands
 from bot.platforms.discord_events import (
     custom_id,
@@ -31,7 +31,7 @@ from bot.platforms.discord_events import (
     read_message,
     typed_text,
 )
-from bot.platforms.discord_outlet import DiscordOutlet, view_of
+from bot.platforms.discord_outlet import DiscordOutlet, attachment, view_of
 from bot.platforms.errands import Outcome
 from bot.platforms.front_desk import FrontDesk, only_text
 from bot.platforms.incoming import Incoming, vote_of
@@ -202,12 +202,11 @@ class DiscordBot:
 
     async def _show(self, incoming: Incoming, outcome: Outcome) -> None:
         """The outcome of a command that was typed as a message."""
+        delivery = self._desk.answering.delivery
         if outcome.file is None:
-            await self._desk.answering.delivery.say(incoming.address, outcome.text)
-        elif self._outlet.client is not None:
-            channel = self._outlet.client.get_partial_messageable(int(incoming.address.chat_id))
-            with suppress(discord.DiscordException, aiohttp.ClientError, OSError):
-                await channel.send(outcome.text, file=_file(outcome.file))
+            await delivery.say(incoming.address, outcome.text)
+        else:
+            await delivery.hand_over(incoming.address, outcome.text, outcome.file)
 
     # -- commands ---------------------------------------------------------------------------------------------------
 
@@ -232,14 +231,19 @@ class DiscordBot:
         with suppress(discord.DiscordException, aiohttp.ClientError, OSError):
             await interaction.response.defer(ephemeral=True, thinking=True)
         outcome = await self._desk.errand(incoming, command)
-        files = [_file(outcome.file)] if outcome.file is not None else []
         first, *rest = split(outcome.text, self._outlet.limit)
+        content, limit = outcome.file, self._outlet.file_limit
+        files = await asyncio.to_thread(data_files, content, limit) if content is not None else []
         try:
-            await interaction.edit_original_response(content=first, attachments=files)
+            await interaction.edit_original_response(content=first, attachments=list(map(attachment, files[:1])))
             for part in rest:
                 await interaction.followup.send(part, ephemeral=True)
+            for file in files[1:]:
+                await interaction.followup.send(file=attachment(file), ephemeral=True)
         except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
             log.warning("what came of the command %s was not shown: %s", command.action, error)
+            if files:
+                await _whisper(interaction, incoming.address.texts("mydata-not-sent"))
 
     async def suggest(self, interaction: discord.Interaction, typed: str) -> list[str]:
         """Keywords for what was typed so far."""
@@ -451,7 +455,3 @@ def _form(reply_id: int, texts: Texts) -> discord.ui.Modal:
     form.add_item(discord.ui.Label(text=texts("better-label"), component=field))
     form.stop()  # dealt with by its data, as the buttons are
     return form
-
-
-def _file(content: bytes) -> discord.File:
-    return discord.File(io.BytesIO(content), filename="quotesmith-data.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +15,7 @@ import discord
 
 from bot.chat.ports import Place
 from bot.platforms.address import Address
+from bot.platforms.data_files import DataFile
 from bot.platforms.outlet import AddressOver, Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
 
 _NOBODY = discord.AllowedMentions.none()
@@ -30,6 +32,7 @@ class DiscordOutlet(Outlet):
     """
 
     limit = 1_970  # of 2,000: a mention may come before the text
+    file_limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
     typing_s = 9.0  # the sign lasts 10 s
     edit_s = 1.2  # Discord takes about five changes in five seconds for each channel
     private_edit_s = 1.2
@@ -76,6 +79,13 @@ class DiscordOutlet(Outlet):
             if address.token:
                 return await self._follow_up(address, text, buttons)
             return await self._send(address, text, buttons, nonce)
+
+    async def send_file(self, address: Address, text: str, file: DataFile, nonce: str) -> str:
+        """Send a message with a file."""
+        async with _translated():
+            channel = await self._channel(address)
+            message = await channel.send(text, file=attachment(file), nonce=nonce, allowed_mentions=_NOBODY)
+        return str(message.id)
 
     async def edit(self, address: Address, post_id: str, text: str, buttons: Sequence[Button]) -> None:
         """Change a message."""
@@ -147,6 +157,11 @@ def view_of(buttons: Sequence[Button]) -> discord.ui.View | None:
         view.add_item(discord.ui.Button(label=button.label, custom_id=button.data, style=discord.ButtonStyle.secondary))
     view.stop()  # else the library would keep every view for ever, waiting for presses
     return view
+
+
+def attachment(file: DataFile) -> discord.File:
+    """The file as it is sent, once."""
+    return discord.File(io.BytesIO(file.content), filename=file.name)
 
 
 def _reference(address: Address) -> discord.MessageReference:

@@ -11,6 +11,7 @@ from bot.chat.messages import MessageKind, Preferred
 from bot.chat.ports import Place
 from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
+from bot.platforms.data_files import DataFile
 
 
 class ChatCooldown(Exception):
@@ -89,6 +90,7 @@ class Outlet(Protocol):
     """One platform's way to put text before people. Every call raises the exceptions above, and no other."""
 
     limit: int  # UTF-16 units of a message
+    file_limit: int  # bytes of a file
     typing_s: float  # how long a sign of typing lasts
     edit_s: float  # the least time between two edits that only show progress, in a chat with others
     private_edit_s: float  # and in a chat with one person
@@ -124,6 +126,10 @@ class Outlet(Protocol):
 
     async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
         """Make a message; returns its id."""
+        ...
+
+    async def send_file(self, address: Address, text: str, file: DataFile, nonce: str) -> str:
+        """Make a message with a file; returns its id."""
         ...
 
     async def edit(self, address: Address, post_id: str, text: str, buttons: Sequence[Button]) -> None:

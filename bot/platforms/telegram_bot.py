@@ -56,7 +56,6 @@ _LOOK_AGAIN_S = 0.2  # meanwhile others are not kept waiting
 _MOST_LOOKS = 25
 _INLINE_PAUSE_S = 0.6  # who types goes on typing
 _TOAST_CHARS = 200
-_FILE_NAME = "quotesmith-data.json"
 _WANTED = [Update.MESSAGE, Update.CALLBACK_QUERY, Update.INLINE_QUERY, Update.MESSAGE_REACTION]
 _MENU = (
     Action.QUOTE,
@@ -212,13 +211,11 @@ class TelegramBot:
             await self._desk.message(incoming, self._show)
 
     async def _show(self, incoming: Incoming, outcome: Outcome) -> None:
-        address, text, file = incoming.address, outcome.text, outcome.file
         delivery = self._desk.answering.delivery
-        if file is None:
-            await delivery.say(address, text)
-            return
-        if await delivery.send(address, lambda _: self._outlet.send_file(address, text, file, _FILE_NAME)) is None:
-            await delivery.say(address, address.texts("mydata-not-sent"))
+        if outcome.file is None:
+            await delivery.say(incoming.address, outcome.text)
+        else:
+            await delivery.hand_over(incoming.address, outcome.text, outcome.file)
 
     def _read(self, group: Sequence[Update]) -> Incoming | None:
         user = group[0].message.from_user if group[0].message is not None else None

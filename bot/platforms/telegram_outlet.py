@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
-from telegram.constants import ChatAction, MessageLimit
+from telegram.constants import ChatAction, FileSizeLimit, MessageLimit
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
 
 from bot.chat.ports import Place
 from bot.platforms.address import Address
+from bot.platforms.data_files import DataFile
 from bot.platforms.outlet import Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
 
 _IN_A_ROW = 3
@@ -26,6 +27,7 @@ class TelegramOutlet(Outlet):
     """The port `Outlet` on the Bot API, with the limits of https://core.telegram.org/bots/faq."""
 
     limit = int(MessageLimit.MAX_TEXT_LENGTH)
+    file_limit = int(FileSizeLimit.FILESIZE_UPLOAD)
     typing_s = 4.5  # the sign lasts 5 s
     edit_s = 3.0
     private_edit_s = 1.5
@@ -83,11 +85,11 @@ class TelegramOutlet(Outlet):
                 link_preview_options=_NO_PREVIEW,
             )
 
-    async def send_file(self, address: Address, text: str, content: bytes, name: str) -> str:
-        """Send a file with a line of text; returns the message's id."""
+    async def send_file(self, address: Address, text: str, file: DataFile, nonce: str) -> str:
+        """Send a message with a file; Telegram knows no nonce."""
         async with _translated():
             message = await self._bot.send_document(
-                _chat(address), content, caption=text, filename=name, message_thread_id=_topic(address)
+                _chat(address), file.content, caption=text, filename=file.name, message_thread_id=_topic(address)
             )
         return str(message.message_id)
 

@@ -214,6 +214,36 @@ async def test_my_data_is_counted_and_given_as_a_file(scene: Scene) -> None:
     assert [message["text"] for message in data["messages"]] == ["remember the lighthouse", shown["content"]]
 
 
+async def test_data_that_discord_takes_in_no_single_file_arrives_in_several_or_the_person_is_told(scene: Scene) -> None:
+    server, ada, channel = scene.server, scene.person(), scene.channel()
+    await scene.command(ada, channel, "chat", text="remember the lighthouse")
+    mine = (
+        "conversation_id IN (SELECT conversations.id FROM conversations JOIN people ON people.id = person_id "
+        "WHERE platform_user_id = ?)"
+    )
+
+    def become(size: int) -> None:
+        with closing(sqlite3.connect(scene.bot.folder / "data" / "quotesmith.db", timeout=10)) as database, database:
+            database.execute(f"UPDATE messages SET text = ? WHERE {mine}", ("x" * size, ada.id))
+
+    def texts(shown: Iterable[Json]) -> list[int]:
+        files = [server.files[attached["id"]] for each in shown for attached in each["attachments"]]
+        return [len(said["text"]) for file in files for said in json.loads(file)["messages"]]
+
+    become(6_000_000)
+    asked = server.command(ada, channel, "mydata export")
+    await server.until(lambda: asked.original and asked.followups)
+    assert asked.original is not None and all(each["flags"] & EPHEMERAL for each in asked.followups)
+    assert texts([asked.original, *asked.followups]) == [6_000_000, 6_000_000]
+    direct = server.dm(ada)
+    server.say(ada, direct, "/mydata export")
+    assert texts(await scene.said(direct, 2)) == [6_000_000, 6_000_000]
+    become(11_000_000)
+    assert (await scene.command(ada, channel, "mydata export"))["content"] == SAID("mydata-not-sent")
+    server.say(ada, direct, "/mydata export")
+    assert (await scene.said(direct, 3))[2]["content"] == SAID("mydata-not-sent")
+
+
 async def test_forget_me_erases_what_one_person_said_and_nothing_else(scene: Scene) -> None:
     ada, bea, channel = scene.person(), scene.person(), scene.channel()
     shown = await scene.command(ada, channel, "chat", text="forget this")

@@ -11,6 +11,7 @@ from bot.chat.messages import ConversationKey, MessageKind, Platform
 from bot.chat.ports import AcceptedJob, PendingReply, Place, ShownReply
 from bot.errors import DatabaseUnavailable
 from bot.platforms.address import Address
+from bot.platforms.data_files import DataFile
 from bot.platforms.outlet import AddressOver, Button, ChatCooldown, ChatUnreachable, PostGone
 
 Fault = Literal["cooldown", "lost", "unanswered", "gone", "over"]
@@ -41,6 +42,7 @@ class FakeOutlet:
     """
 
     limit: int = 100
+    file_limit: int = 1_000
     typing_s: float = 4.0
     edit_s: float = 0.0
     private_edit_s: float = 0.0
@@ -49,6 +51,7 @@ class FakeOutlet:
     has_drafts: bool = False
     chats: dict[str, dict[str, Post]] = field(default_factory=dict)
     drafted: list[str] = field(default_factory=list)
+    files: list[DataFile] = field(default_factory=list)
     typed: int = 0
     seen: list[str] = field(default_factory=list)  # every text that ever stood in a message
     faults: list[Fault] = field(default_factory=list)
@@ -92,6 +95,11 @@ class FakeOutlet:
         if fault == "unanswered":
             raise _error(fault)
         return known
+
+    async def send_file(self, address: Address, text: str, file: DataFile, nonce: str) -> str:
+        post_id = await self.create(address, text, (), nonce)
+        self.files.append(file)
+        return post_id
 
     async def edit(self, address: Address, post_id: str, text: str, buttons: Sequence[Button]) -> None:
         await asyncio.sleep(0)

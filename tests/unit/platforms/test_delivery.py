@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from bot.chat.messages import Platform
 from bot.chat.ports import PendingReply
 from bot.platforms.address import Address
+from bot.platforms.catalogue import Texts
 from bot.platforms.delivery import Delivery
 from bot.platforms.lanes import Lanes
 from bot.platforms.outlet import Button, ChatGone, ChatUnreachable
@@ -133,3 +135,21 @@ async def test_a_sentence_that_cannot_be_said_is_let_go(error: Exception) -> Non
             raise error
 
     assert await delivery(Down(), FakeOutbox()).say(ADDRESS, "Too fast.") is None
+
+
+DATA = b'{"user_id": "ada", "messages": [%s], "votes": []}' % b", ".join(b'"%d"' % number for number in range(400))
+
+
+async def test_data_that_is_too_large_for_one_file_is_handed_over_in_several() -> None:
+    outlet = FakeOutlet(faults=["cooldown"])
+    await delivery(outlet, FakeOutbox()).hand_over(ADDRESS, "Here it is.", DATA)
+    assert len(outlet.files) > 1 and all(len(file.content) <= outlet.file_limit for file in outlet.files)
+    parts = [json.loads(file.content) for file in outlet.files]
+    assert [message for part in parts for message in part["messages"]] == json.loads(DATA)["messages"]
+    assert outlet.texts() == ["Here it is."] * len(outlet.files)
+
+
+async def test_who_does_not_get_all_of_their_data_is_told_so() -> None:
+    outlet = FakeOutlet(faults=["lost"], limit=1_000)
+    await delivery(outlet, FakeOutbox()).hand_over(ADDRESS, "Here it is.", DATA)
+    assert outlet.files == [] and outlet.texts() == [Texts("en")("mydata-not-sent")]
