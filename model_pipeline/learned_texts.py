@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model_pipeline.data.prepared import read_rows, training_texts
 from model_pipeline.gguf.model_folder import JUDGE_FILE
-from model_pipeline.judging.learned_filters import Learned, read_learned
+from model_pipeline.judging.learned_filters import Learned, learned_filters, read_learned
 from model_pipeline.runs import Run, Stage
 
 LEARNED_FILE = "learned.jsonl"  # of the stage prefer: the rows with the replies that it taught
@@ -25,3 +28,11 @@ def learned_before(run: Run) -> Learned | None:
     """
     judge = run.of(Stage.DEQUANTIZE) / JUDGE_FILE
     return read_learned(judge) if judge.is_file() else None
+
+
+def filters_of(run: Run) -> dict[str, NDArray[np.generic]]:
+    """The filters of all that its model learned, for its judge's file. Raises `InputInvalid`.
+
+    A run may learn from a part of the base's texts alone, or from other ones: it still knows the rest by heart.
+    """
+    return learned_filters(learned_texts(run), learned_before(run))

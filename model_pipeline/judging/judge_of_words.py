@@ -140,6 +140,15 @@ def save_judge(model: JudgeNetwork, filters: Mapping[str, NDArray[np.generic]], 
     np.savez_compressed(path, **arrays)
 
 
+def save_filters(filters: Mapping[str, NDArray[np.generic]], path: Path) -> None:
+    """Write a judge that finds no quote better than another: the bot goes by its filters alone."""
+    indifferent = JudgeNetwork(Judge(buckets=16, width=1, hidden=1))
+    with torch.no_grad():
+        for parameter in indifferent.parameters():
+            parameter.zero_()
+    save_judge(indifferent, filters, path)
+
+
 def _tensors(judged: Sequence[Judged], buckets: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     keywords = _padded([buckets_of(one.keyword, buckets) for one in judged], buckets)
     quotes = _padded([buckets_of(one.quote, buckets) for one in judged], buckets)

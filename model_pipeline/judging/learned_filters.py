@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,17 +56,27 @@ class Learned:
 def read_learned(judge: Path) -> Learned:
     """The filters of a judge's file. Raises `InputInvalid` where it is damaged."""
     try:
-        with np.load(judge, allow_pickle=False) as file:
-            words = file["words"] if "words" in file.files else np.zeros(0)  # older files have none
-            found = Learned(file["filter"].astype(np.uint8), words.astype(np.uint8), int(file["hashes"]))
-            if not len(found.runs):
-                raise ValueError("a filter without bits")
+        arrays = _arrays(judge)
+        words = arrays.get("words", np.zeros(0))  # older files have none
+        found = Learned(arrays["filter"].astype(np.uint8), words.astype(np.uint8), int(arrays["hashes"]))
+        if not len(found.runs):
+            raise ValueError("a filter without bits")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputInvalid(
             f"{judge} cannot be read, and what the base has learned stands there; copy or download the base again, and "
             "begin with another run folder."
         ) from error
     return found
+
+
+def save_with_filters(judge: Path, filters: Mapping[str, NDArray[np.generic]], path: Path) -> None:
+    """Write a judge's file, one that `read_learned` read, with these in the place of its filters."""
+    np.savez_compressed(path, **_arrays(judge) | dict(filters))
+
+
+def _arrays(judge: Path) -> dict[str, Any]:
+    with np.load(judge, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def learned_filters(texts: Sequence[str], before: Learned | None = None) -> dict[str, NDArray[np.generic]]:

@@ -44,8 +44,7 @@ from model_pipeline.judging.judge_of_words import (
     save_judge,
     train_judge,
 )
-from model_pipeline.judging.learned_filters import learned_filters
-from model_pipeline.learned_texts import learned_before, learned_texts
+from model_pipeline.learned_texts import filters_of
 from model_pipeline.recipe import Judge, Method
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
@@ -98,7 +97,7 @@ def _learn_marks(run: Run, folder: Path, report: Report) -> dict[str, float]:
         if replies:
             of_replies, found = _learned(settings, merged, replies, "reply", "message", report)
             figures |= {f"replies_{name}": value for name, value in found.items()}
-        save_readers_judge(of_quotes, of_replies, _filters(run), folder / JUDGE_FILE)
+        save_readers_judge(of_quotes, of_replies, filters_of(run), folder / JUDGE_FILE)
     return figures
 
 
@@ -183,7 +182,7 @@ def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
         foreign = _foreign(held_out, settings.seed, 1.0)
         unseen = [*held_out, *(test or foreign)]  # something to tell from the written ones when an epoch is chosen
         trained = train_judge([*written, *train, *_foreign(written, settings.seed)], unseen, settings, report.say)
-        save_judge(trained, _filters(run), folder / JUDGE_FILE)
+        save_judge(trained, filters_of(run), folder / JUDGE_FILE)
     figures = {
         "written_quotes": len(written),
         "own_quotes": len(train),
@@ -198,11 +197,6 @@ def _learn_words(run: Run, folder: Path, report: Report) -> dict[str, float]:
         f"{figures['told_from_other_keywords']:.1%} of pairs with a quote on another keyword."
     )
     return figures
-
-
-def _filters(run: Run) -> dict[str, NDArray[np.generic]]:
-    """A run may learn from a part of the base's texts alone, or from other ones: it still knows the rest by heart."""
-    return learned_filters(learned_texts(run), learned_before(run))
 
 
 def _settings(run: Run) -> Judge:

@@ -46,10 +46,9 @@ def prepare(run: Run, report: Report) -> None:
     # What later stages read is refused here, and not after the hours of training before it is used.
     if recipe.prefer:
         read_preference_source(recipe.prefer.data)
-    if recipe.judge:
-        for marks in recipe.judge.marks:
-            read_marked(find_path(marks))
-        learned_before(run)
+    for marks in recipe.judge.marks if recipe.judge else ():
+        read_marked(find_path(marks))
+    learned_before(run)
     tokenizer = _tokenizer(run)
     items, dropped, sources = _read(data.sources, report)
     drawn = _draw(items, data.max_rows, data.seed)

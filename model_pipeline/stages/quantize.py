@@ -27,6 +27,9 @@ from model_pipeline.gguf.quantize import quantize as write_quantized
 from model_pipeline.gguf.reference import HuggingFaceModel
 from model_pipeline.gguf.served_model import Origin, context_of, write_served_model
 from model_pipeline.judging.judge_of_states import reads_states
+from model_pipeline.judging.judge_of_words import save_filters
+from model_pipeline.judging.learned_filters import save_with_filters
+from model_pipeline.learned_texts import filters_of
 from model_pipeline.recipe import Family, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, Run, Stage, sha256, versions
@@ -192,15 +195,23 @@ def _serve(
         {source.outtype: _gates(unquantized)} | {name: _gates(each) for name, each in found.items()},
         served.fallback_tensors,
     )
-    judge = run.of(Stage.DEQUANTIZE) / JUDGE_FILE
-    if judge.is_file() and run.recipe.judge is None:
-        if reads_states(judge):
-            report.say(
-                "The base's judge goes by states, which have changed with the weights: it stays behind, and the bot "
-                "chooses without one. A section [judge] with marks trains another."
-            )
-        else:
-            record_judge(run.model_folder, judge)  # the base's, for the quotes are still of its kind
+    if run.recipe.judge is None and (run.of(Stage.DEQUANTIZE) / JUDGE_FILE).is_file():
+        _carry_judge(run, report)
+
+
+def _carry_judge(run: Run, report: Report) -> None:
+    """The base's, for the quotes are still of its kind, with what was learned since; or of one of states that alone."""
+    base, carried = run.of(Stage.DEQUANTIZE) / JUDGE_FILE, run.of(Stage.QUANTIZE) / JUDGE_FILE
+    filters = filters_of(run)
+    if reads_states(base):
+        report.say(
+            "The base's judge goes by states, which have changed with the weights: what it knows of copies and of "
+            "made-up words is kept, and nothing else of it. A section [judge] with marks trains another."
+        )
+        save_filters(filters, carried)
+    else:
+        save_with_filters(base, filters, carried)
+    record_judge(run.model_folder, carried)
 
 
 def _gates(measured: Measured) -> list[Gate]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid, TrainingFailed
-from model_pipeline.recipe import Judge, Recipe, check_recipe, read_recipe
+from model_pipeline.recipe import Recipe, check_recipe, read_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, create_run, sha256
 from model_pipeline.stages import prepare as stage
@@ -100,8 +100,7 @@ def test_a_base_whose_judge_is_damaged_is_told_before_anything_is_trained(run_of
     run.of(Stage.DEQUANTIZE).mkdir()
     (run.of(Stage.DEQUANTIZE) / "judge.npz").write_bytes(b"cut off")
     with pytest.raises(InputInvalid, match=r"judge\.npz cannot be read, and what the base has learned stands there"):
-        prepare(Run(run.folder, run.recipe.model_copy(update={"judge": Judge()})), report()[0])
-    prepare(run, report()[0])  # which trains no judge, and the base's is carried on as it is
+        prepare(run, report()[0])
 
 
 def test_too_little_memory_is_told_in_a_sentence(run_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,17 +8,25 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from bot.chat.generation import Candidate, Finished, FinishReason
+from bot.models.judge import load_judge
 from bot.models.manifest import read_manifest
 from model_pipeline.errors import InputInvalid, ParityFailed, QuantizationFailed
 from model_pipeline.gguf.converter import MARKER, cache_folder, installed_version
-from model_pipeline.recipe import Quantize
+from model_pipeline.gguf.model_folder import JUDGE_FILE
+from model_pipeline.judging.judge_of_states import ReadersNetwork, save_readers_judge
+from model_pipeline.judging.judge_of_words import JudgeNetwork, save_judge
+from model_pipeline.judging.learned_filters import learned_filters
+from model_pipeline.recipe import Judge, Quantize
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, sha256
 from model_pipeline.stages.export_gguf import export_gguf
@@ -31,6 +39,7 @@ pytestmark = [
         not (cache_folder() / installed_version() / MARKER).is_file(), reason="needs llama.cpp's converter in the cache"
     ),
 ]
+ENDED = Finished(FinishReason.END, 5, 5, 9, 0.0, 0.1, 0.2)
 
 
 def quiet() -> Report:
@@ -187,6 +196,36 @@ def test_a_file_without_its_figures_is_made_again(run: Run) -> None:
     (folder / "tiny-quotes-Q8_0.gguf").write_bytes(b"cut off")
     quantize(with_types(run, "Q8_0"), quiet())
     assert run.figures(Stage.QUANTIZE)["types"]["Q8_0"]["size_bytes"] > 100_000
+
+
+KNOWN = "A borrowed umbrella is the weather's way home."
+
+
+def save_of_words(path: Path) -> None:
+    save_judge(JudgeNetwork(Judge(buckets=64, width=4, hidden=8)), learned_filters([KNOWN]), path)
+
+
+def save_of_states(path: Path) -> None:
+    network = ReadersNetwork(np.zeros(6, np.float32), np.ones(6, np.float32), Judge(readers_hidden=8))
+    save_readers_judge(network, network, learned_filters([KNOWN]), path)
+
+
+@pytest.mark.parametrize(("save", "said"), [(save_of_words, ""), (save_of_states, "what it knows of copies and of ma")])
+def test_without_a_judge_of_its_own_a_run_still_keeps_its_model_from_copies(
+    save: Callable[[Path], None], said: str, run: Run
+) -> None:
+    base = run.of(Stage.DEQUANTIZE) / JUDGE_FILE
+    base.parent.mkdir()
+    save(base)
+    told = io.StringIO()
+    quantize(with_types(run, "Q8_0"), Report(Console(file=told, width=300)))
+    judge = load_judge(run.model_folder / JUDGE_FILE, 4)
+    assert judge.is_copy(KNOWN) and judge.is_copy("The sea keeps no diary.") and not judge.is_copy("The sea keeps one.")
+    assert not judge.of_readers and not judge.of_replies
+    quotes = [Candidate(text, ENDED) for text in ("The sea is blue.", "No door is a sea, and no sea a door.")]
+    expected = load_judge(base, 4).scores("sea", quotes) if save is save_of_words else [0, 0]
+    assert judge.scores("sea", quotes) == expected
+    assert said in told.getvalue() and served_manifest(run)["judge"]["sha256"] == sha256(run.model_folder / JUDGE_FILE)
 
 
 def test_a_context_larger_than_the_models_is_refused_before_the_work(run: Run) -> None:
