@@ -72,7 +72,7 @@ class Meta(Table):
 
 
 class Person(Table):
-    """Somebody who talks to the bot; with `forgotten_at` a tombstone that nothing but the id is left of."""
+    """Somebody who talks to the bot; with `forgotten_at` a tombstone: none of their words are left."""
 
     __tablename__ = "people"
     __table_args__ = (UniqueConstraint("platform", "platform_user_id"),)

@@ -30,13 +30,20 @@ from bot.storage.tables import (
 
 Entry = dict[str, object]
 
+_EITHER = (Job.message_id, Job.reply_message_id)
+_HAS_WORDS = select(Message.id).where(Message.id.in_(_EITHER), Message.text != "").exists()  # of a request
+
 
 async def everything_about(session: AsyncSession, person: Person, cipher: TextCipher) -> Mapping[str, object]:
-    """A list for each kind of thing, oldest first; what was erased is in none of them."""
+    """A list for each kind of thing, oldest first; what was erased is in none of them.
+
+    `erased_requests` is how many requests are left without their words, as bare entries.
+    """
     return {
         "known_since": person.created_at.isoformat(),
         "messages": await _messages(session, person, cipher.unseal),
         "requests": await _requests(session, person),
+        "erased_requests": await _erased_requests(session, person),
         "votes": await _votes(session, person),
         "favorites": await _favorites(session, person, cipher.unseal),
         "corrections": await _corrections(session, person, cipher.unseal),
@@ -88,7 +95,7 @@ async def _requests(session: AsyncSession, person: Person) -> list[Entry]:
     of_theirs = select(Post).join(Job, Job.id == Post.job_id).where(Job.conversation_id.in_(theirs))
     for post in await session.scalars(of_theirs.order_by(Post.job_id, Post.part)):
         posts.setdefault(post.job_id, []).append(post.platform_message_id)
-    jobs = await session.scalars(select(Job).where(Job.conversation_id.in_(theirs)).order_by(Job.id))
+    kept = select(Job).where(Job.conversation_id.in_(theirs), _HAS_WORDS).order_by(Job.id)
     return [
         {
             "id": job.id,
@@ -102,8 +109,13 @@ async def _requests(session: AsyncSession, person: Person) -> list[Entry]:
             "at": job.accepted_at.isoformat(),
             "ended_at": job.ended_at and job.ended_at.isoformat(),
         }
-        for job in jobs
+        for job in await session.scalars(kept)
     ]
+
+
+async def _erased_requests(session: AsyncSession, person: Person) -> int:
+    erased = select(func.count(Job.id)).join(Conversation, Conversation.id == Job.conversation_id)
+    return await session.scalar(erased.where(Conversation.person_id == person.id, ~_HAS_WORDS)) or 0
 
 
 async def _votes(session: AsyncSession, person: Person) -> list[Entry]:

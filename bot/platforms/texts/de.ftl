@@ -83,7 +83,7 @@ command-mydata = was ich über dich speichere
 command-mydata-show = zählen, was über dich gespeichert ist
 command-mydata-export = alles über dich Gespeicherte als Datei
 command-forget = löschen, was ich über dich speichere
-command-forget-me = alles löschen, was über dich gespeichert ist
+command-forget-me = alles löschen, was du sagtest, meine Antworten darauf und deine Stimmen
 command-favorites = die Sprüche, die du behalten hast
 command-stats = was der Bot tut, für Betreiber
 command-model = die Modelle, für Betreiber
@@ -168,7 +168,7 @@ forgotten = Gelöscht: { $messages ->
     }.{ $consent ->
         [yes] {" "}Deine Zustimmung zum Training ist zurückgenommen.
        *[no] {""}
-    } Nur deine Kennung bleibt, damit sich findet, was daraus gemacht wurde.
+    } Von den Worten bleibt nichts, nur deine Kennung und leere Einträge (wann, wo, welcher Art), damit sich findet, was daraus gemacht wurde.
 forgotten-nothing = Über dich war nichts gespeichert.
 note =
     { $changed ->

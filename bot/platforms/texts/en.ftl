@@ -97,7 +97,7 @@ command-mydata = what I store about you
 command-mydata-show = count what is stored about you
 command-mydata-export = all that is stored about you, as a file
 command-forget = erase what I store about you
-command-forget-me = erase everything that is stored about you
+command-forget-me = erase all that you said, my answers to it and your votes
 command-favorites = the quotes that you kept
 command-stats = what the bot does, for its operators
 command-model = the models, for operators
@@ -184,7 +184,7 @@ forgotten = Erased: { $messages ->
     }.{ $consent ->
         [yes] {" "}Your consent to training is withdrawn.
        *[no] {""}
-    } Nothing but your id is left, so that what was made of them can be found.
+    } None of the words are left, only your id and bare entries (when, where, of what kind), so that what was made of them can be found.
 forgotten-nothing = Nothing was stored about you.
 note =
     { $changed ->

@@ -136,6 +136,7 @@ async def test_a_person_takes_along_everything_and_nothing_of_others(sealed: Sto
     assert [(one["version"], one["granted"]) for one in found["consents"]] == [(TERMS_VERSION, True)]
     assert [(one["version"], one["message_id"]) for one in found["told_terms"]] == [(TERMS_VERSION, reply)]
     assert [(one["name"], one["message_ids"]) for one in found["exports"]] == [(export.name, [reply, compared])]
+    assert found["erased_requests"] == 0
     assert "tea" not in json.dumps(found) and str(tmp_path) not in json.dumps(found)
     counted = await sealed.people.overview(ADA.platform, ADA.user_id)
     assert (counted.messages, counted.replies, counted.corrections, counted.consents) == (2, 2, 1, True)
@@ -148,7 +149,7 @@ async def test_what_stays_of_who_is_forgotten_is_named_to_them(stores: Stores, t
     await export_rows(stores.database, tmp_path / "out", lambda key, kind, as_option: True)
     await stores.people.forget(ADA.platform, ADA.user_id)
     found = await taken_along(stores)
-    empty = ("messages", "votes", "favorites", "corrections", "comparisons", "preferences", "told_terms")
-    assert all(found[kind] == [] for kind in empty)
+    empty = ("messages", "requests", "votes", "favorites", "corrections", "comparisons", "preferences", "told_terms")
+    assert all(found[kind] == [] for kind in empty) and found["erased_requests"] == 1
     assert [one["granted"] for one in found["consents"]] == [True, False]
     assert found["exports"][0]["erased_here_since"]

@@ -94,7 +94,8 @@ async def test_who_said_nothing_is_told_of_what_else_was_erased(stores: Stores) 
 
     async def forget_bob() -> str:
         return (await rights.forgotten(BOB.user_id, Texts("en"))).removesuffix(
-            " Nothing but your id is left, so that what was made of them can be found."
+            " None of the words are left, only your id and bare entries (when, where, of what kind), so that what was "
+            "made of them can be found."
         )
 
     pair = await compare(stores, ADA, "tea")
