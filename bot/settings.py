@@ -111,10 +111,10 @@ class QuoteSettings(_Section):
 class InferenceSettings(_Section):
     """How the worker shares the processor between the texts it writes."""
 
-    slots: int = Field(16, ge=1, le=256)
+    slots: int = Field(16, ge=1, le=223)  # beside those that rest, llama.cpp keeps no more sequences apart
     context_tokens: int = Field(8_192, ge=256, le=1_048_576)
     conversation_tokens: int = Field(1_024, ge=64, le=1_048_576)
-    batch_tokens: int = Field(512, ge=1, le=16_384)
+    batch_tokens: int = Field(512, ge=16, le=16_384)  # the trials of threads decode so many at once
     prefill_chunk_tokens: int = Field(64, ge=1, le=16_384)
     max_waiting: int = Field(64, ge=1, le=100_000)
     max_waiting_per_person: int = Field(4, ge=1, le=100_000)

@@ -23,6 +23,7 @@ from bot.errors import BusyError, ModelInvalid, ModelTooLarge, WorkerCrashed
 from bot.inference import wire
 from bot.inference.worker_client import WorkerClient
 from bot.models.gguf_header import read_header
+from bot.settings import InferenceSettings
 from tests.integration.inference import recurrent_model
 from tests.integration.inference.conftest import StandIn, StartWorker, options
 
@@ -274,6 +275,22 @@ async def test_a_template_that_takes_no_empty_turn_ends_no_worker(
     request = GenerationRequest("a", (Turn(Role.USER, "hello"),), conversation="c", max_tokens=8, seed=1)
     text, end = await written(client, replace(request, grammar='root ::= "a"', stop=stop))
     assert (text, end.resumed) == ("" if stop else "a", 0)
+
+
+ALLOWED = InferenceSettings.model_json_schema()["properties"]
+
+
+@pytest.mark.parametrize(
+    "inference",
+    [
+        {"slots": ALLOWED["slots"]["maximum"]},
+        {"batch_tokens": ALLOWED["batch_tokens"]["minimum"], "slots": 2, "prefill_chunk_tokens": 1},
+    ],
+)
+async def test_whatever_the_settings_allow_can_be_served(start_worker: StartWorker, inference: dict[str, int]) -> None:
+    client = await start_worker(**inference)
+    text, end = await written(client, quote("hope", 1))
+    assert finished_quote(text) and end.resumed == 0
 
 
 async def test_a_worker_measures_its_rates_anew_when_the_bot_has_started(start_worker: StartWorker) -> None:
