@@ -146,7 +146,7 @@ def test_settings_cannot_be_changed_afterwards(load: Load) -> None:
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("[inference]\nslots = 0", "inference.slots is 0, but must be a whole number from 1 to 256"),
+        ("[inference]\nslots = 0", "inference.slots is 0, but must be a whole number from 1 to 223"),
         ("[inference]\nslots = '3'", "inference.slots is '3', but must be a whole number"),
         ("[inference]\nslots = true", "inference.slots is true, but must be a whole number"),
         ("[inference]\nslots = 3.0", "inference.slots is 3.0, but must be a whole number"),
@@ -247,8 +247,8 @@ def test_a_folder_that_cannot_be_looked_into_is_said_so(tmp_path: Path) -> None:
     [
         ("[inference]\ncontext_tokens = 256", "inference.conversation_tokens is 1024 (default), but must be at most"),
         (
-            "[inference]\nbatch_tokens = 8",
-            "inference.slots is 16 (default), but must be at most inference.batch_tokens",
+            "[inference]\nslots = 17\nbatch_tokens = 16",
+            "inference.slots is 17, but must be at most inference.batch_tokens",
         ),
         ("[inference]\nprefill_chunk_tokens = 600", "prefill_chunk_tokens is 600"),
         ("[inference]\nconversation_tokens = 256", "chat.reply_max_tokens is 256 (default), but must be less than"),
@@ -401,7 +401,7 @@ def test_any_document_loads_or_its_offending_key_is_named(load: Load, document: 
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(in_file=st.integers(1, 256), in_environment=st.integers(1, 256))
+@given(in_file=st.integers(1, 223), in_environment=st.integers(1, 223))
 def test_any_variable_beats_the_file(load: Load, in_file: int, in_environment: int) -> None:
     loaded = load(f"[inference]\nslots = {in_file}", QUOTESMITH_INFERENCE__SLOTS=str(in_environment))
     assert loaded.inference.slots == in_environment
