@@ -246,10 +246,7 @@ def test_a_folder_that_cannot_be_looked_into_is_said_so(tmp_path: Path) -> None:
     ("toml", "said"),
     [
         ("[inference]\ncontext_tokens = 256", "inference.conversation_tokens is 1024 (default), but must be at most"),
-        (
-            "[inference]\nslots = 17\nbatch_tokens = 16",
-            "inference.slots is 17, but must be at most inference.batch_tokens",
-        ),
+        ("[inference]\nslots = 17\nbatch_tokens = 16", "must be at most inference.batch_tokens, which is 16"),
         ("[inference]\nprefill_chunk_tokens = 600", "prefill_chunk_tokens is 600"),
         ("[inference]\nconversation_tokens = 256", "chat.reply_max_tokens is 256 (default), but must be less than"),
         ("[inference]\nconversation_tokens = 100\n[chat]\nreply_max_tokens = 50", "quote.max_tokens is 120 (default)"),
