@@ -128,7 +128,7 @@ class Delivery:
                 if not self._outlet.creates_once(address):
                     break
                 await asyncio.sleep(self._first_pause_s)
-            except (ChatGone, PostGone, AddressOver) as error:
+            except (ChatGone, PostGone) as error:
                 log.info("a sentence in chat %s cannot be said: %s", address.chat_id, error)
                 break
         return None

@@ -34,8 +34,8 @@ class PostGone(Exception):
     """The message that was to be changed is not there any more, or cannot be changed."""
 
 
-class AddressOver(Exception):
-    """The address served for a while only, and that is over; its messages cannot be changed any more."""
+class AddressOver(ChatGone):
+    """The address served until now, and another one lasts; the messages there cannot be changed any more."""
 
 
 class Press(StrEnum):

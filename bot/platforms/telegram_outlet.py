@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters
@@ -14,7 +15,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, Re
 from bot.chat.ports import Place
 from bot.platforms.address import Address
 from bot.platforms.data_files import DataFile
-from bot.platforms.outlet import Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
+from bot.platforms.outlet import AddressOver, Button, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
 
 _IN_A_ROW = 3
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -35,14 +36,16 @@ class TelegramOutlet(Outlet):
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
+        self._moved: dict[str, str] = {}  # groups that became supergroups: what the chat is called now
 
     def address_of(self, place: Place) -> Address:
         """The chat, or the topic in it."""
         return Address(place.chat_id, "", thread_id=place.thread_id)
 
     def lasting(self, address: Address) -> Address:
-        """Telegram's addresses last."""
-        return address
+        """The chat, or the supergroup that it has become, in which no message of the group can be answered."""
+        moved = self._moved.get(address.chat_id)
+        return replace(address, chat_id=moved, thread_id="", reply_to="") if moved else address
 
     def creates_once(self, address: Address) -> bool:
         """Telegram knows no nonce."""
@@ -58,12 +61,13 @@ class TelegramOutlet(Outlet):
 
     async def typing(self, address: Address) -> None:
         """Show that the bot is typing."""
-        async with _translated():
+        address = self.lasting(address)
+        async with self._translated(address):
             await self._bot.send_chat_action(_chat(address), ChatAction.TYPING, message_thread_id=_topic(address))
 
     async def draft(self, address: Address, draft_id: int, text: str) -> None:
         """Show the growing text; an empty one is shown as thinking."""
-        async with _translated():
+        async with self._translated(address):
             await self._bot.send_message_draft(_chat(address), draft_id, text, message_thread_id=_topic(address))
 
     async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
@@ -76,7 +80,7 @@ class TelegramOutlet(Outlet):
 
     async def edit(self, address: Address, post_id: str, text: str, buttons: Sequence[Button]) -> None:
         """Change a message."""
-        async with _translated(editing=True):
+        async with self._translated(address, editing=True):
             await self._bot.edit_message_text(
                 text,
                 chat_id=_chat(address),
@@ -87,7 +91,7 @@ class TelegramOutlet(Outlet):
 
     async def send_file(self, address: Address, text: str, file: DataFile, nonce: str) -> str:
         """Send a message with a file; Telegram knows no nonce."""
-        async with _translated():
+        async with self._translated(address):
             message = await self._bot.send_document(
                 _chat(address), file.content, caption=text, filename=file.name, message_thread_id=_topic(address)
             )
@@ -97,7 +101,7 @@ class TelegramOutlet(Outlet):
         if address.private and not address.one_to_one:  # for this person alone: in their own chat with the bot
             address = Address(address.user_id, address.user_id, one_to_one=True, language=address.language)
         answered = int(address.reply_to) if address.reply_to else None
-        async with _translated():
+        async with self._translated(address):
             message = await self._bot.send_message(
                 _chat(address),
                 text,
@@ -107,6 +111,30 @@ class TelegramOutlet(Outlet):
                 link_preview_options=_NO_PREVIEW,
             )
         return str(message.message_id)
+
+    @asynccontextmanager
+    async def _translated(self, address: Address, *, editing: bool = False) -> AsyncIterator[None]:
+        """The library's errors as those of the port. A bad request is one of its network errors, so comes first."""
+        try:
+            yield
+        except RetryAfter as error:
+            raise ChatCooldown(retry_after_s(error)) from error
+        except ChatMigrated as error:
+            self._moved[address.chat_id] = str(error.new_chat_id)
+            raise AddressOver(str(error)) from error
+        except Forbidden as error:
+            raise ChatGone(str(error)) from error
+        except BadRequest as error:
+            said = str(error).lower()
+            if editing and _UNCHANGED in said:
+                return
+            if editing and any(what in said for what in _NO_SUCH_POST):
+                raise PostGone(str(error)) from error
+            raise ChatGone(str(error)) from error
+        except NetworkError as error:
+            raise ChatUnreachable(reason_of(error)) from error
+        except TelegramError as error:  # such as a token that was revoked: the operator may mend it
+            raise ChatUnreachable(reason_of(error)) from error
 
 
 def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
@@ -140,25 +168,3 @@ def _chat(address: Address) -> int:
 
 def _topic(address: Address) -> int | None:
     return int(address.thread_id) if address.thread_id else None
-
-
-@asynccontextmanager
-async def _translated(*, editing: bool = False) -> AsyncIterator[None]:
-    """The library's errors as those of the port. A bad request is one of its network errors, so comes first."""
-    try:
-        yield
-    except RetryAfter as error:
-        raise ChatCooldown(retry_after_s(error)) from error
-    except (Forbidden, ChatMigrated) as error:
-        raise ChatGone(str(error)) from error
-    except BadRequest as error:
-        said = str(error).lower()
-        if editing and _UNCHANGED in said:
-            return
-        if editing and any(what in said for what in _NO_SUCH_POST):
-            raise PostGone(str(error)) from error
-        raise ChatGone(str(error)) from error
-    except NetworkError as error:
-        raise ChatUnreachable(reason_of(error)) from error
-    except TelegramError as error:  # such as a token that was revoked: the operator may mend it
-        raise ChatUnreachable(reason_of(error)) from error

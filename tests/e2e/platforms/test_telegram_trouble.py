@@ -425,6 +425,18 @@ async def test_a_group_that_throws_the_bot_out_costs_only_its_own_reply(town: Sc
     assert town.replies(group) == []
 
 
+async def test_a_group_that_becomes_a_supergroup_gets_its_reply_there(town: Scene) -> None:
+    (ada, _), group = town.somebody(), town.server.group(-7_001, "Readers")
+    async with worker_slowed(town.bot, pause_s=0.4):
+        town.server.say(ada, group, f"{ME} tell me of the sea")
+        await town.until(lambda: town.server.from_bot(group))
+        upgraded = town.server.upgrade(group)
+    await town.until(lambda: town.replies(upgraded))
+    await town.settled()
+    [reply] = town.server.from_bot(upgraded)
+    assert [words(reply)] == town.stored_replies(group) and town.replies(group) == []
+
+
 async def test_a_deleted_message_that_grew_leads_to_one_reply_in_a_new_one(town: Scene) -> None:
     (ada, _), group = town.somebody(), town.group()
     async with worker_slowed(town.bot, pause_s=0.4):

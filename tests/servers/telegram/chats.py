@@ -34,6 +34,7 @@ class Chat:
     threads: dict[int, Json] = field(default_factory=dict)  # the message that opened each
     messages: dict[int, Json] = field(default_factory=dict)
     closed: str = ""  # why the bot cannot write here
+    became: int | None = None  # the supergroup that the group is now
     limit: Limit | None = None
 
     def as_json(self) -> Json:

@@ -37,6 +37,12 @@ class People(Account):
         self.chats[chat_id] = Chat(chat_id, kind, title, forum, admin)
         return self.chats[chat_id]
 
+    def upgrade(self, chat: Chat) -> Chat:
+        """Make a supergroup of a group, which has another identifier and begins without messages."""
+        assert chat.type == "group"
+        chat.became = chat.id - 10**12
+        return self.group(chat.became, chat.name, admin=chat.admin)
+
     def promote(self, person: Person, chat: Chat) -> None:
         """Make somebody an administrator of a group."""
         chat.administrators.add(person.id)

@@ -11,16 +11,19 @@ from tests.servers.telegram.texts import found_entities, utf16_length
 class Refusal(Exception):
     """An error that the Bot API answers with."""
 
-    def __init__(self, code: int, description: str, retry_after: int | None = None) -> None:
+    def __init__(
+        self, code: int, description: str, retry_after: int | None = None, *, migrate_to: int | None = None
+    ) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
-        self.retry_after = retry_after
+        given = {"retry_after": retry_after, "migrate_to_chat_id": migrate_to}
+        self.parameters = {name: value for name, value in given.items() if value is not None}
 
     def response(self) -> web.Response:
         body: Json = {"ok": False, "error_code": self.code, "description": self.description}
-        if self.retry_after is not None:
-            body["parameters"] = {"retry_after": self.retry_after}
+        if self.parameters:
+            body["parameters"] = self.parameters
         return web.json_response(body, status=self.code)
 
 

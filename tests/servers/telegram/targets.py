@@ -21,6 +21,9 @@ def writable_chat(account: Account, parameters: Json) -> Chat:
     chat = chat_of(account, parameters)
     if chat.closed:
         raise Refusal(403, chat.closed)
+    if chat.became is not None:
+        what = "Bad Request: group chat was upgraded to a supergroup chat"
+        raise Refusal(400, what, migrate_to=chat.became)
     return chat
 
 
