@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -32,13 +32,14 @@ from bot.platforms.discord_events import (
     typed_text,
 )
 from bot.platforms.discord_outlet import DiscordOutlet, attachment, view_of
-from bot.platforms.errands import Outcome
+from bot.platforms.errands import TAKE_LONG, Outcome
 from bot.platforms.front_desk import FrontDesk, only_text
 from bot.platforms.incoming import Incoming, vote_of
 from bot.platforms.outlet import Press
 from bot.platforms.presses import FollowUp, Pressed, why_buttons
 from bot.platforms.replies import STOPPED, user_text
 from bot.platforms.splitting import split
+from bot.platforms.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,10 @@ class DiscordBot:
         self._catch_up = catch_up
         self._languages: dict[int, str] = {}  # what people's programs said they want; messages do not say it
         self._synced = False
-        self._reactions = asyncio.Lock()  # the library has events dealt with side by side; the last sign is to win
+        # The library has events dealt with side by side: the last sign is to win, and a command to be carried out
+        # before what its person says next is stored.
+        self._reactions = asyncio.Lock()
+        self._turns = Turns()
 
     async def run(self, connected: Callable[[], None]) -> None:
         """Serve until cancelled; `connected` is called when Discord is ready.
@@ -181,12 +185,15 @@ class DiscordBot:
         if incoming is None:
             return
         try:
-            if not incoming.text and message.attachments:
-                await self._desk.refuse(incoming, only_text())
-            else:
-                await self._desk.message(incoming, self._show)
+            async with self._turns.of(incoming.key.user_id):
+                if not incoming.text and message.attachments:
+                    await self._desk.refuse(incoming, only_text())
+                else:
+                    await self._desk.message(incoming, self._show)
         except StorageError as error:
             log.error("a message on Discord cannot be stored: %s", error)
+            with suppress(StorageError):  # who reads that says it again: it is not to be done later as well
+                await self._desk.records.take_events(self.platform, incoming.events)
             await self._desk.answering.delivery.say(incoming.address, user_text(error, incoming.address.texts))
 
     async def reacted(self, payload: discord.RawReactionActionEvent, before: Vote, after: Vote) -> None:
@@ -214,7 +221,8 @@ class DiscordBot:
         """The model is to answer a command."""
         incoming = self._read(interaction, private=private)
         try:
-            job = await self._desk.ask(incoming, command)
+            async with self._turns.of(incoming.key.user_id):
+                job = await self._desk.ask(incoming, command)
         except SeenBefore:
             return
         except QuotesmithError as error:
@@ -226,11 +234,13 @@ class DiscordBot:
     async def errand(self, interaction: discord.Interaction, command: Command) -> None:
         """A command that needs no model; nobody but the person sees what comes of it."""
         incoming = self._read(interaction, private=True)
-        if not await self._taken(incoming):
-            return
-        with suppress(discord.DiscordException, aiohttp.ClientError, OSError):
-            await interaction.response.defer(ephemeral=True, thinking=True)
-        outcome = await self._desk.errand(incoming, command)
+        async with nullcontext() if command.action in TAKE_LONG else self._turns.of(incoming.key.user_id):
+            if not await self._taken(incoming):
+                return
+            # Beside the errand: neither is Discord to wait for it, nor what the person says next for Discord.
+            deferring = self._desk.answering.spawn(_defer(interaction), f"acknowledging {command.action}")
+            outcome = await self._desk.errand(incoming, command)
+        await asyncio.wait([deferring])
         first, *rest = split(outcome.text, self._outlet.limit)
         content, limit = outcome.file, self._outlet.file_limit
         files = await asyncio.to_thread(data_files, content, limit) if content is not None else []
@@ -275,7 +285,8 @@ class DiscordBot:
         unseen = interaction.message is not None and interaction.message.flags.ephemeral
         incoming = self._read(interaction, private=unseen)
         try:
-            pressed = await self._desk.presses.press(incoming, data)
+            async with self._turns.of(incoming.key.user_id):
+                pressed = await self._desk.presses.press(incoming, data)
         except SeenBefore:
             return
         except QuotesmithError as error:
@@ -293,10 +304,13 @@ class DiscordBot:
         """A form was sent: a reply in better words."""
         what, _, number = custom_id(interaction).partition(":")
         incoming = self._read(interaction, private=True)
-        if what != Press.BETTER or not number.isdigit() or not await self._taken(incoming):
+        if what != Press.BETTER or not number.isdigit():
             return
         try:
-            text = await self._desk.presses.correct(incoming, int(number), typed_text(interaction))
+            async with self._turns.of(incoming.key.user_id):
+                if not await self._taken(incoming):
+                    return
+                text = await self._desk.presses.correct(incoming, int(number), typed_text(interaction))
         except QuotesmithError as error:
             text = user_text(error, incoming.address.texts)
         await _whisper(interaction, text)
@@ -429,6 +443,12 @@ async def _respond(interaction: discord.Interaction, pressed: Pressed, data: str
         await _say(interaction, pressed.shared, ephemeral=quiet)
     else:
         await _say(interaction, pressed.notice, ephemeral=True)
+
+
+async def _defer(interaction: discord.Interaction) -> None:
+    """Tell the person that something comes, for them alone."""
+    with suppress(discord.DiscordException, aiohttp.ClientError, OSError):
+        await interaction.response.defer(ephemeral=True, thinking=True)
 
 
 async def _whisper(interaction: discord.Interaction, text: str) -> None:

@@ -19,6 +19,8 @@ from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP
 from bot.platforms.rights import Rights
 
 _FAVORITES = 10
+# Nothing that a person says later depends on these, so that nothing waits for them.
+TAKE_LONG = frozenset({Action.STATS, Action.MODEL})
 
 
 class Operations(Protocol):

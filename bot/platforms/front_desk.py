@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.chat.messages import ConversationKey, Platform
 from bot.chat.ports import AcceptedJob, Outbox, PersonalData, PlatformRecords, SeenBefore, Unfinished
 from bot.chat.replies import Reply
 from bot.chat.service import ChatService
-from bot.errors import InputError, QuotesmithError
+from bot.errors import DatabaseUnavailable, InputError, QuotesmithError
 from bot.platforms.access import AccessLists, Verdict
 from bot.platforms.admission import Admission
 from bot.platforms.answering import Answering
 from bot.platforms.catalogue import Texts, best_language
 from bot.platforms.commands import IN_CHATS, Action, Command, parse
-from bot.platforms.errands import Announcer, Errands, Operations, Outcome
+from bot.platforms.errands import TAKE_LONG, Announcer, Errands, Operations, Outcome
 from bot.platforms.first_use import FirstUse
 from bot.platforms.incoming import Incoming
 from bot.platforms.outlet import ChatCooldown, ChatGone, ChatUnreachable, Outlet
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 _KEYWORDS_FOR_S = 30.0  # popular keywords are looked up that often at most; people type many letters a second
 _KEYWORDS = 200
 
-ShowOutcome = Callable[[Incoming, Outcome], Awaitable[None]]
+ShowOutcome = Callable[[Incoming, Outcome], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class FrontDesk:
         self._language = settings.language
         self._clock = clock
         self._keywords: dict[str, tuple[float, Sequence[str]]] = {}
+        self._carried_out: dict[tuple[str, ...], Outcome] = {}  # by the events, while these are not taken
         first_use = FirstUse(platform, records.people, settings.privacy, outlet.small_print)
         self.answering = Answering(platform, service, outlet, records.outbox, records.unfinished, clock, first_use)
         self.admission = Admission(settings.lists, settings.limits, self.answering, clock)
@@ -113,10 +115,11 @@ class FrontDesk:
             return await self._service.accept_chat(incoming.key, command.text, incoming.origin)
 
     async def message(self, incoming: Incoming, show: ShowOutcome) -> None:
-        """Deal with a message: it is on record, or refused, when this returns; what takes longer goes on by itself.
+        """Deal with a message: it is on record, carried out or refused when this returns; the rest goes on by itself.
 
         `show` brings the outcome of an errand to the person. Raises StorageError where nothing could be put on record:
-        then the platform is to bring the message again.
+        then the platform is to bring the message again. The messages of one person are to come one after the other,
+        as a command decides how the next one is stored.
         """
         if self.admission.closing:
             return  # it is not taken, so the platform's messages bring it again at the next start
@@ -132,14 +135,39 @@ class FrontDesk:
         except QuotesmithError as error:
             await self.refuse(incoming, error)
             return
-        if await self._taken(incoming):
+        if command.action not in TAKE_LONG:
+            await self._carry_out(incoming, command, show)
+        elif await self._taken(incoming):
             self.answering.spawn(self._errand(incoming, command, show), f"the errand {command.action}")
 
     async def errand(self, incoming: Incoming, command: Command) -> Outcome:
         """Carry out a command that needs no model; what went wrong is said in the outcome."""
         try:
+            return await self._outcome(incoming, command)
+        except DatabaseUnavailable as error:
+            return Outcome(user_text(error, incoming.address.texts))
+
+    async def _carry_out(self, incoming: Incoming, command: Command, show: ShowOutcome) -> None:
+        """Carry out an errand and take its events afterwards, so that one that is cut off is brought again.
+
+        One that is cut off between the two is carried out twice, which harms less than not at all. Raises StorageError.
+        """
+        if await self.records.taken_events(self.platform, incoming.events):
+            return
+        if incoming.events not in self._carried_out:
+            self._carried_out[incoming.events] = await self._outcome(incoming, command)
+        is_new = await self._taken(incoming)
+        outcome = self._carried_out.pop(incoming.events)
+        if is_new:
+            self.answering.spawn(show(incoming, outcome), f"the outcome of {command.action}")
+
+    async def _outcome(self, incoming: Incoming, command: Command) -> Outcome:
+        """What comes of an errand, and be it an error; raises only DatabaseUnavailable, after which it may yet work."""
+        try:
             self.admission.check_access(incoming)
             return await self.errands.run(incoming, command)
+        except DatabaseUnavailable:
+            raise
         except QuotesmithError as error:
             return Outcome(user_text(error, incoming.address.texts))
         except Exception:

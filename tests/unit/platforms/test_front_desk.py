@@ -143,6 +143,75 @@ async def test_what_breaks_off_while_it_is_taken_is_dealt_with_when_it_comes_aga
     assert b.people.forgotten == ["ada"] and len(b.shown) == 1
 
 
+async def test_an_errand_that_is_taken_is_done_however_soon_the_bot_ends() -> None:
+    b = bench(says("Good morning."))
+    await b.say("hello")
+    b.said += 1
+    b.store.pauses = 50
+    await b.desk.message(b.incoming("/new"), b._show)
+    await b.desk.stop(0.0)
+    assert await b.store.history(KEY, 10) == []
+
+
+async def test_an_errand_that_is_cut_off_is_done_when_it_comes_again() -> None:
+    b = bench(says("Good morning."))
+    await b.say("hello")
+    b.said += 1
+    beginning = b.incoming("/new")
+    taking = asyncio.create_task(b.desk.message(beginning, b._show))
+    b.store.before = {"start_over": taking.cancel}
+    with suppress(asyncio.CancelledError):
+        await taking
+    assert len(await b.store.history(KEY, 10)) == 2 and b.shown == []
+    for _ in range(2):
+        await b.desk.message(beginning, b._show)
+        while b.desk.answering.busy:
+            await asyncio.sleep(0)
+    assert await b.store.history(KEY, 10) == [] and len(b.shown) == 1
+
+
+async def test_an_errand_that_cannot_be_stored_is_done_when_it_comes_again() -> None:
+    b = bench(says("Good morning."))
+    await b.say("hello")
+    b.said += 1
+    b.store.unavailable = {"start_over"}
+    with pytest.raises(StorageError):
+        await b.desk.message(b.incoming("/new"), b._show)
+    b.store.unavailable = set()
+    await b.desk.message(b.incoming("/new"), b._show)
+    while b.desk.answering.busy:
+        await asyncio.sleep(0)
+    assert await b.store.history(KEY, 10) == [] and len(b.shown) == 1
+
+
+async def test_while_a_model_is_loaded_others_are_answered() -> None:
+    b = bench(says("Good morning."))
+    loaded = asyncio.Event()
+
+    class Slow(FakeOperations):
+        async def use_model(self, name: str) -> bool:
+            return await loaded.wait()
+
+    b.desk.errands._operations = Slow()
+    await b.desk.message(b.incoming("/model use bigger", "root"), b._show)
+    b.said += 1
+    await b.desk.message(b.incoming("hello"), b._show)
+    while b.outlet.texts() != ["Good morning."]:
+        await asyncio.sleep(0)
+    assert b.shown == []
+    loaded.set()
+    while b.desk.answering.busy:
+        await asyncio.sleep(0)
+    assert [outcome.text for outcome in b.shown] == ["bigger answers from now on."]
+
+
+async def test_who_is_kept_out_changes_nothing() -> None:
+    b = bench(lists=AccessLists(deny=("ada",)))
+    for typed in ("/consent on", "/forget me"):
+        await b.say(typed)
+    assert b.people.consents == [] and b.people.forgotten == []
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
