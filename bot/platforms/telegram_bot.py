@@ -179,8 +179,7 @@ class TelegramBot:
             elif update.callback_query is not None:
                 await self._press(update.callback_query)
             elif update.message_reaction is not None:
-                if await self._desk.records.take_events(self.platform, (f"update:{update.update_id}",)):
-                    await self._reaction(update.message_reaction)
+                await self._reaction(update.message_reaction, (f"update:{update.update_id}",))
             elif update.inline_query is not None:
                 self._ask_inline(update.inline_query)
         except StorageError as error:
@@ -272,12 +271,17 @@ class TelegramBot:
             with suppress(ChatCooldown, ChatGone, ChatUnreachable, PostGone):
                 await self._outlet.edit(address, str(query.message.message_id), text, ())
 
-    async def _reaction(self, reaction: MessageReactionUpdated) -> None:
+    async def _reaction(self, reaction: MessageReactionUpdated, events: Sequence[str]) -> None:
+        """Count a reaction, and take its events afterwards: what cannot be stored now is brought again."""
         if reaction.user is None or reaction.user.is_bot:  # an anonymous admin is nobody who could vote
+            return
+        records = self._desk.records
+        if await records.taken_events(self.platform, events):
             return
         before, after = vote_of(signs_of(reaction.old_reaction)), vote_of(signs_of(reaction.new_reaction))
         chat_id, post_id = str(reaction.chat.id), str(reaction.message_id)
         await self._desk.presses.react(str(reaction.user.id), chat_id, post_id, before, after, (chat_id,))
+        await records.take_events(self.platform, events)  # a vote that is given twice is the same vote
 
     # -- inline -----------------------------------------------------------------------------------------------------
 

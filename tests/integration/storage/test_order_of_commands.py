@@ -179,6 +179,21 @@ async def test_what_is_said_after_all_was_erased_is_kept_and_answered(stores: St
     assert any(text.startswith(REPLIES[1]) for text in town.outlet.texts(str(ADA)))
 
 
+async def test_a_reaction_that_cannot_be_stored_is_counted_once_when_it_comes_again(stores: Stores, town: Town) -> None:
+    town.say("hello")
+    await town.poll()
+    (post_id,) = town.outlet.chats[str(ADA)]
+    town.react(int(post_id), "👎")
+    with pytest.raises(PlatformUnreachable):
+        await town.poll()
+    for _ in range(2):
+        town.bot._offset = None  # a new process, which asks for all that was never confirmed
+        await town.poll()
+    async with stores.database.read() as session:
+        votes = [(vote.value, vote.source) for vote in await session.scalars(select(VoteRow))]
+    assert votes == [(Vote.DOWN, VoteSource.REACTION)]
+
+
 # -- Discord ----------------------------------------------------------------------------------------------------------
 
 
