@@ -87,6 +87,7 @@ async def test_a_message_that_comes_twice_is_answered_once(scene: Scene) -> None
     await answered_once(scene, channel)
     scene.server.say(ada, scene.server.dm(ada), "/help")
     scene.server.repeat_last_event()
+    await scene.said(scene.server.dm(ada))
     await scene.settled()
     assert [each["content"] for each in scene.server.from_bot(scene.server.dm(ada))] == [SAID("help").strip()]
 
