@@ -162,12 +162,13 @@ def client_limits(inference: InferenceSettings) -> ClientLimits:
 async def chores(bot: Bot, tell: ChangeTold) -> AsyncIterator[None]:
     """While the block runs, do what nobody asks for.
 
-    Quotes are written ahead when nobody waits, old content is erased, and the models change as other processes and the
-    votes of a canary decide; `tell` is told of that.
+    Quotes are written ahead when nobody waits, old content is erased, what was stored before there was a key is
+    encrypted, and the models change as other processes and the votes of a canary decide; `tell` is told of that.
     """
     work = {
         "writing ahead": _write_ahead(bot.service),
         "erasing": _erase_expired(bot.database, bot.settings.retention, bot.settings.console.history_file),
+        "encrypting": _seal_stored(bot.database),
         "following the store": bot.operations.follow(tell),
     }
     tasks = [asyncio.create_task(chore, name=name) for name, chore in work.items()]
@@ -207,6 +208,19 @@ async def _erase_expired(database: Database, kept: RetentionSettings, typed: Pat
         else:
             log.info("kept for long enough, and erased: %d messages, %d events", expired.messages, expired.events)
         await asyncio.to_thread(_drop_typed, typed, kept.conversation_days)  # a slow disk holds nobody up
+        await asyncio.sleep(_DAY_S)
+
+
+async def _seal_stored(database: Database) -> None:
+    """At once, and then every day."""
+    from bot.storage.sealing import seal_stored
+
+    while True:
+        try:
+            if sealed := await seal_stored(database):
+                log.info("stored before there was a data key, and encrypted now: %d texts", sealed)
+        except QuotesmithError as error:
+            log.warning("what was stored before there was a data key is not encrypted today: %s", error)
         await asyncio.sleep(_DAY_S)
 
 

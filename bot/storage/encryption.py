@@ -1,7 +1,8 @@
 """Encryption at rest for the text of messages: AES-256-GCM; knows no table and keeps no key but the one it is given.
 
 A sealed text is `enc1:` and the URL-safe base64 of nonce (12 bytes), ciphertext and tag. Text that was stored without
-a key stays readable beside it. The empty text is never sealed: it marks an erased message, and SQL must see that.
+a key stays readable beside it, until `sealing` encrypts it. The empty text is never sealed: it marks an erased message,
+and SQL must see that.
 """
 
 from __future__ import annotations

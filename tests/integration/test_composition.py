@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import bot.composition
-from bot.chat.messages import ConversationKey, Platform, QuoteSource
+from bot.chat.messages import ConversationKey, MessageKind, Platform, QuoteSource
 from bot.chat.replies import Reply
-from bot.composition import STARTER, Bot, _drop_typed, _erase_expired, open_bot, open_database, worker_options
+from bot.composition import STARTER, Bot, _drop_typed, _erase_expired, chores, open_bot, open_database, worker_options
 from bot.errors import DataKeyError, ModelNotFound, ModelTooLarge
 from bot.models.folder import model_header, read_folder
 from bot.models.memory import bytes_needed
@@ -25,6 +25,8 @@ from bot.settings import (
     Secrets,
     Settings,
 )
+from bot.storage.conversations import SqlConversations
+from bot.storage.jobs import SqlJobLedger
 
 
 @pytest.fixture
@@ -75,6 +77,24 @@ async def test_what_was_typed_at_the_terminal_is_erased_with_the_rest(settings: 
     await asyncio.wait([chore])
     await database.close()
     assert "+young" in typed.read_text()
+
+
+async def test_what_was_stored_before_there_was_a_key_is_encrypted_while_the_bot_serves(
+    settings: Settings, tmp_path: Path
+) -> None:
+    before = await open_database(settings)
+    await SqlJobLedger(before).accept(key_of("ada"), MessageKind.CHAT, "my cat is called Turing")
+    await before.close()
+    sealed = settings.model_copy(update={"secrets": Secrets.model_validate({"data_key": "5" * 64})})
+
+    async def tell(model: str) -> None:
+        raise AssertionError(f"{model} answers")
+
+    async with asyncio.timeout(60), open_bot(sealed) as served, chores(served, tell):
+        while any(b"Turing" in file.read_bytes() for file in tmp_path.glob("q.db*")):
+            await asyncio.sleep(0)
+        (kept,) = await SqlConversations(served.database).history(key_of("ada"), 10)
+        assert kept.text == "my cat is called Turing"
 
 
 async def test_memory_that_is_short_makes_the_cache_smaller(

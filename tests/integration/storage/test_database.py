@@ -14,13 +14,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from bot.chat.messages import MessageKind
+from bot.chat.messages import MessageKind, Origin
+from bot.chat.ports import Comparison, PooledQuote, Side
 from bot.errors import DatabaseUnavailable, DataKeyError
 from bot.storage.database import Database
 from bot.storage.engine import make_engine, parse_url, writing
 from bot.storage.migration import configuration, upgrade
+from bot.storage.sealing import seal_stored
 from bot.storage.tables import Table
-from tests.integration.storage.conftest import KEY, Stores, key_of, on_disk, stores_over, url_of
+from tests.integration.storage.conftest import KEY, RECORD, Stores, key_of, on_disk, stores_over, url_of
 
 
 def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
@@ -260,6 +262,37 @@ async def test_a_key_that_comes_later_leaves_the_old_text_readable(path: Path) -
     await stores.say(key_of("ada"), "after", "sealed")
     texts = [message.text for message in await stores.conversations.history(key_of("ada"), 10)]
     assert texts == ["before", "plain", "after", "sealed"]
+    await second.close()
+
+
+async def test_what_was_stored_before_there_was_a_key_can_be_encrypted(path: Path) -> None:
+    ada, model = key_of("ada"), "a" * 64
+    first = await Database.open(url_of(path))
+    stores = stores_over(first)
+    assert await seal_stored(first) == 0  # without a key there is nothing to do
+    reply = await stores.say(ada, "ENC1: my engine", "raw: an engine hums")
+    await stores.feedback.correct(ada, reply, "an engine sings", as_option=True)
+    for _ in range(2):
+        await stores.say(ada, "Engine room", "The engine is warm.", MessageKind.QUOTE)
+    job = await stores.jobs.accept(ada, MessageKind.COMPARE, "engine", origin=Origin(address="engine deck"))
+    await stores.jobs.start(job.job_id)
+    sides = Side("left engine", "old", "a" * 64), Side("right engine", "new", "b" * 64)
+    await stores.jobs.complete(job.job_id, "both engines", RECORD, Comparison(MessageKind.QUOTE, *sides))
+    for quote in ("An engine rests.", "An engine waits."):
+        await stores.pool.put(PooledQuote("engine room", quote, 5), model)
+    assert await stores.pool.take("engine room", model) is not None
+    before = await stores.people.everything(ada.platform, ada.user_id)
+    await first.close()
+
+    second = await Database.open(url_of(path), data_key=KEY)
+    stores = stores_over(second)
+    assert await seal_stored(second) == 11  # eight messages, a correction, a pair, an address
+    assert not any(word in on_disk(path) for word in (b"ngine", b"ENC1"))
+    assert await stores.people.everything(ada.platform, ada.user_id) == before
+    assert await stores.pool.wanted(model, 1, 9) == ["engine room"]  # what was written ahead for it is gone
+    assert await stores.pool.put(PooledQuote("engine room", "An engine rests.", 5), model)
+    assert await seal_stored(second) == 0
+    assert await stores.pool.take("engine room", model) is not None
     await second.close()
 
 
