@@ -20,7 +20,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import bot.errors
-from bot.chat.generation import Candidate, Finished, GenerationEvent, GenerationRequest, Queued, TextDelta
+from bot.chat.generation import Candidate, Finished, FinishReason, GenerationEvent, GenerationRequest, Queued, TextDelta
 from bot.errors import BusyError, GenerationError, QuotesmithError, WorkerCrashed
 from bot.inference import wire
 
@@ -31,6 +31,7 @@ _FAILED_STARTS = 3  # in a row, before the worker counts as broken
 _EXIT_PATIENCE_S = 2.0  # between the end of a worker's output and its own end
 _RESTART_PAUSE_S = 0.5  # doubled for each failed start in a row, up to the longest
 _LONGEST_PAUSE_S = 60.0
+_DEADLINE_GRACE_S = 5.0  # the worker ends what is late itself, but between two of its steps and while it is alive
 # What a broken pipe raises where it is read, and a line that is too long or of another version of the protocol.
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError)
 
@@ -210,7 +211,7 @@ class WorkerClient:
         """What comes of a call, to its end; closed early, it is cancelled."""
         try:
             while True:
-                event = await call.events.get()
+                event = await self._next(call)
                 if isinstance(event, QuotesmithError):
                     raise event
                 yield event
@@ -218,6 +219,16 @@ class WorkerClient:
                     return
         finally:
             self._give_up_on(call)
+
+    async def _next(self, call: _Call) -> GenerationEvent | QuotesmithError:
+        """What comes next; the end, where a worker that hangs or is loading let the deadline pass."""
+        deadline_s = call.request.deadline_s
+        age_s = time.monotonic() - call.submitted
+        try:
+            async with asyncio.timeout(None if deadline_s is None else deadline_s + _DEADLINE_GRACE_S - age_s):
+                return await call.events.get()
+        except TimeoutError:
+            return self._late(call)
 
     def _give_up_on(self, call: _Call) -> None:
         if self._drop(call):
@@ -426,6 +437,22 @@ class WorkerClient:
             nats=line["nats"],
             drawn=line["drawn"],
             state=tuple(line["state"]) if line["state"] is not None else None,
+        )
+
+    @staticmethod
+    def _late(call: _Call) -> Finished:
+        """The end of a text whose worker tells none; what only a worker knows is 0."""
+        elapsed_s = time.monotonic() - call.submitted
+        return Finished(
+            reason=FinishReason.DEADLINE,
+            prompt_tokens=0,
+            cached_tokens=0,
+            completion_tokens=len(call.tokens),
+            queued_s=elapsed_s if call.first_token_s is None else 0.0,
+            first_token_s=call.first_token_s,
+            elapsed_s=elapsed_s,
+            resumed=call.deaths,
+            seed=call.request.seed or 0,
         )
 
     # -- when it dies -----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from bot.chat.messages import Role, Turn
 from bot.chat.quotes import finished_quote, quote_grammar
 from bot.composition import STARTER
 from bot.errors import BusyError, ModelInvalid, ModelTooLarge, WorkerCrashed
-from bot.inference import wire
+from bot.inference import wire, worker_client
 from bot.inference.worker_client import WorkerClient
 from bot.models.gguf_header import read_header
 from bot.settings import InferenceSettings
@@ -156,6 +156,22 @@ async def test_the_deadline_gives_what_is_there(start_worker: StartWorker) -> No
     client = await start_worker()
     _, end = await written(client, replace(LONG, deadline_s=0.0))
     assert end.reason is FinishReason.DEADLINE and end.completion_tokens == 0
+
+
+async def test_the_deadline_holds_for_a_worker_that_hangs_too(
+    start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_client, "_DEADLINE_GRACE_S", 0.0)
+    client = await start_worker(hang_timeout_s=3.0)
+    hanging = client.pid
+    assert hanging is not None
+    os.kill(hanging, signal.SIGSTOP)
+    _, end = await written(client, replace(LONG, deadline_s=0.1))
+    assert (end.reason, end.resumed, client.pid) == (FinishReason.DEADLINE, 0, hanging)
+    candidates = await client.generate_candidates(replace(LONG, deadline_s=0.1), 2)
+    assert [one.finished.reason for one in candidates] == [FinishReason.DEADLINE] * 2
+    text, end = await written(client, quote("hope", 1))  # by the next worker
+    assert finished_quote(text) and end.resumed == 1 and client.pid != hanging
 
 
 async def test_a_full_queue_says_so_at_once(start_worker: StartWorker) -> None:
