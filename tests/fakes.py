@@ -196,6 +196,7 @@ class FakeJob:
     states: list[JobState] = field(default_factory=lambda: [JobState.ACCEPTED])
     reason: str = ""
     record: GenerationRecord | None = None
+    about: MessageKind | None = None
 
     @property
     def state(self) -> JobState:
@@ -267,16 +268,17 @@ class FakeStore:
         text: str,
         *,
         style: Style | None = None,
+        about: MessageKind | None = None,
         origin: Origin = NO_ORIGIN,
     ) -> AcceptedJob:
         await self._call("accept")
         self._take(origin.events)
         message_id = self._store(key, None, Role.USER, kind, text)
         job_id = len(self.jobs) + 1001
-        self.jobs[job_id] = FakeJob(key, kind, message_id)
+        self.jobs[job_id] = FakeJob(key, kind, message_id, about=about)
         if kind is MessageKind.QUOTE:
             self.asked[_normal(text)] += 1
-        return AcceptedJob(job_id, message_id, key, kind, text, style, origin.address)
+        return AcceptedJob(job_id, message_id, key, kind, text, style, origin.address, about=about)
 
     async def accept_again(
         self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
@@ -286,8 +288,12 @@ class FakeStore:
         if earlier is None:
             raise InputError("What this was asked is no longer stored, so it cannot be answered again.", "gone")
         text = self.messages[earlier.message_id].message.text
-        if kind is not None or earlier.kind is MessageKind.QUOTE:
-            return await self.accept(key, kind or earlier.kind, text, origin=origin)
+        wanted = kind or earlier.kind
+        if wanted is MessageKind.COMPARE:
+            about = earlier.about if earlier.kind is MessageKind.COMPARE else earlier.kind
+            return await self.accept(key, wanted, text, about=about, origin=origin)
+        if wanted is MessageKind.QUOTE:
+            return await self.accept(key, wanted, text, origin=origin)
         if key != earlier.key:
             raise InputError("Only who asked can ask for another reply.", "only-who-asked")
         self._take(origin.events)

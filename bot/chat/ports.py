@@ -101,6 +101,7 @@ class AcceptedJob:
     """A request that is on record: its job, the message that asks for it, and all that answering it needs.
 
     `asked_at` is when it was made, by the clock of the service that took it; None for one of a process that is gone.
+    `about` is what a comparison is of; None for anything else, and for one that an earlier version of the bot took.
     """
 
     job_id: int
@@ -111,6 +112,7 @@ class AcceptedJob:
     style: Style | None = None
     address: str = ""
     asked_at: float | None = field(default=None, compare=False)
+    about: MessageKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +164,12 @@ class JobLedger(Protocol):
         text: str,
         *,
         style: Style | None = None,
+        about: MessageKind | None = None,
         origin: Origin = NO_ORIGIN,
     ) -> AcceptedJob:
         """Store the person's message and an ACCEPTED job for it; a chat message continues the conversation.
 
-        Raises SeenBefore when one of the origin's events was taken already.
+        `about` is what a comparison is of. Raises SeenBefore when one of the origin's events was taken already.
         """
         ...
 
@@ -175,7 +178,8 @@ class JobLedger(Protocol):
     ) -> AcceptedJob:
         """A new job for what an earlier one was asked: another quote, or another reply to the same message.
 
-        With `kind`, something of that kind is wanted this time, and that the earlier reply was not liked is not meant.
+        With `kind`, something of that kind is wanted this time, and that the earlier reply was not liked is not meant;
+        a comparison is of what the earlier job was, or was of. Otherwise it stays what it was.
         A quote becomes a request of whoever asks now. Raises InputError when there is no such job in this chat, or
         when the chat is somebody else's, and SeenBefore.
         """

@@ -147,9 +147,10 @@ class ChatService:
         Raises InputError as `accept_quote` or `accept_chat`, and SeenBefore.
         """
         text = self._checked(text)
-        if wanted_kind(text, self._quote.max_keyword_chars) is MessageKind.QUOTE:
+        about = wanted_kind(text, self._quote.max_keyword_chars)
+        if about is MessageKind.QUOTE:
             text = normalise_keyword(text, self._quote.max_keyword_chars)
-        return await self._timed(self._stores.jobs.accept(key, MessageKind.COMPARE, text, origin=origin))
+        return await self._timed(self._stores.jobs.accept(key, MessageKind.COMPARE, text, about=about, origin=origin))
 
     async def accept_again(
         self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
@@ -329,7 +330,7 @@ class ChatService:
 
     async def _comparing(self, job: AcceptedJob, holds: AsyncExitStack) -> AsyncGenerator[Progress, None]:
         """Two replies to one request: of two models while one is being tried out, else of one."""
-        about, usual = wanted_kind(job.text, self._quote.max_keyword_chars), self._serving.usual
+        about, usual = job.about or wanted_kind(job.text, self._quote.max_keyword_chars), self._serving.usual
         finding = concern_in(job.text)
         if finding is not None and not (about is MessageKind.QUOTE and finding.concern is Concern.INSULT):
             async for event in self._say_fixed(usual.model, finding):

@@ -51,12 +51,13 @@ class SqlJobLedger(JobLedger, Unfinished):
         text: str,
         *,
         style: Style | None = None,
+        about: MessageKind | None = None,
         origin: Origin = NO_ORIGIN,
     ) -> AcceptedJob:
         """Store the message and an ACCEPTED job for it; the text of a quote is its keyword, which is counted."""
         async with self._database.write() as session:
             await take_events(session, key.platform, origin.events)
-            return await self._accept(session, key, kind, text, style, origin)
+            return await self._accept(session, key, kind, text, style, about, origin)
 
     async def accept_again(
         self, key: ConversationKey, job_id: int, origin: Origin = NO_ORIGIN, kind: MessageKind | None = None
@@ -75,10 +76,11 @@ class SqlJobLedger(JobLedger, Unfinished):
             pressed = replace(origin, as_option=message.as_option)
             words_of = None if user_id == key.user_id and message.repeats_id is None else message
             if kind is not None:
-                return await self._accept(session, key, kind, earlier.text, None, pressed, words_of)
+                about = _what_it_is_of(job) if kind is MessageKind.COMPARE else None
+                return await self._accept(session, key, kind, earlier.text, None, about, pressed, words_of)
             await _note_retry(session, key, job)
             if job.kind is not MessageKind.CHAT:
-                return await self._accept(session, key, job.kind, earlier.text, job.style, pressed, words_of)
+                return await self._accept(session, key, job.kind, earlier.text, job.style, job.about, pressed, words_of)
             again = Job(kind=job.kind, conversation_id=job.conversation_id, message_id=message.id, style=job.style)
             again.address = self._sealed_address(origin)
             session.add(again)
@@ -92,6 +94,7 @@ class SqlJobLedger(JobLedger, Unfinished):
         kind: MessageKind,
         text: str,
         style: Style | None,
+        about: MessageKind | None,
         origin: Origin,
         words_of: Message | None = None,
     ) -> AcceptedJob:
@@ -106,11 +109,11 @@ class SqlJobLedger(JobLedger, Unfinished):
             message.keyword_digest = keyword_digest(self._database.cipher, text)
         session.add(message)
         await session.flush()
-        job = Job(kind=kind, conversation_id=conversation.id, message_id=message.id, style=style)
+        job = Job(kind=kind, conversation_id=conversation.id, message_id=message.id, style=style, about=about)
         job.address = self._sealed_address(origin)
         session.add(job)
         await session.flush()
-        return AcceptedJob(job.id, message.id, key, kind, text, style, origin.address)
+        return AcceptedJob(job.id, message.id, key, kind, text, style, origin.address, about=about)
 
     def _sealed_address(self, origin: Origin) -> str:
         return self._database.cipher.seal(origin.address, JOB_ADDRESS)
@@ -187,7 +190,7 @@ class SqlJobLedger(JobLedger, Unfinished):
 
     def _job(self, job: Job, message: Message, key: ConversationKey, address: str) -> AcceptedJob:
         text = self._database.cipher.unseal(message.text, MESSAGE_TEXT)
-        return AcceptedJob(job.id, message.id, key, job.kind, text, job.style, address)
+        return AcceptedJob(job.id, message.id, key, job.kind, text, job.style, address, about=job.about)
 
     def _pair(self, message_id: int, comparison: Comparison) -> ComparedPair:
         left, right = comparison.left, comparison.right
@@ -228,6 +231,11 @@ _JOBS = (
     .join(Conversation, Conversation.id == Job.conversation_id)
     .join(Person, Person.id == Conversation.person_id)
 )
+
+
+def _what_it_is_of(job: Job) -> MessageKind | None:
+    """What is compared where the job is asked once more as a comparison."""
+    return job.about if job.kind is MessageKind.COMPARE else job.kind
 
 
 def _in_chat_of(place: Conversation, key: ConversationKey) -> bool:

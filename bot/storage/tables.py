@@ -280,6 +280,7 @@ class Job(Table):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
     reply_message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
     style: Mapped[Style | None]
+    about: Mapped[MessageKind | None] = mapped_column(one_of(MessageKind, "about"))  # what a comparison is of
     address: Mapped[str] = mapped_column(default="")  # where the answer goes; as TextCipher.seal gave it
     accepted_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime | None]

@@ -101,6 +101,7 @@ async def _requests(session: AsyncSession, person: Person) -> list[Entry]:
             "id": job.id,
             "kind": str(job.kind),
             "style": job.style and str(job.style),
+            "about": job.about and str(job.about),
             "message_id": job.message_id,
             "reply_id": job.reply_message_id,
             "state": str(job.state),

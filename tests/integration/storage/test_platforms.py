@@ -99,6 +99,17 @@ async def test_another_quote_is_asked_for_by_whoever_wants_it(stores: Stores) ->
     assert (again.key, again.text, again.kind) == (BOB, "tea", MessageKind.QUOTE)
 
 
+async def test_what_is_compared_stays_known_over_a_restart_and_when_it_is_asked_once_more(stores: Stores) -> None:
+    compare = MessageKind.COMPARE
+    await stores.say(ADA, "what is courage?", "It waits.", MessageKind.QUOTE)
+    quotes = await stores.jobs.accept_again(BOB, 1, kind=compare)
+    replies = await stores.jobs.accept(ADA, compare, "Who are you?", about=MessageKind.CHAT)
+    again = [await stores.jobs.accept_again(ADA, quotes.job_id, kind=kind) for kind in (None, compare)]
+    left = await stores.jobs.unfinished([Platform.DISCORD])
+    assert left == [quotes, replies, *again]
+    assert [job.about for job in left] == [MessageKind.QUOTE, MessageKind.CHAT, MessageKind.QUOTE, MessageKind.QUOTE]
+
+
 async def test_nobody_reaches_into_the_conversation_of_another(stores: Stores) -> None:
     await stores.say(ADA, "hello", "hi")
     with pytest.raises(InputError, match="Only who asked"):

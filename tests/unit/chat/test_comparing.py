@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
@@ -95,6 +97,31 @@ async def test_two_replies_to_a_message_are_compared_too() -> None:
     store, _ = await compared("How are you today?", *[says("I am fine."), says("All is well here.")] * 2)
     (comparison,) = store.comparisons.values()
     assert comparison.about is MessageKind.CHAT
+
+
+@pytest.mark.parametrize("keyword", ["the smell of rain in summer", "what is courage?", "stupid rules at my school"])
+async def test_a_quote_is_compared_with_a_quote_however_its_keyword_reads(keyword: str) -> None:
+    store = FakeStore()
+    generator = FakeGenerator(*[says("Tea waits for nobody."), says("A kettle sings of leaving.")] * 5)
+    stores = ChatStores(store, store, store, store)
+    service = ChatService(MODEL, generator, stores, ChatSettings(), QuoteSettings(), 60.0, fixed_words=fixed_words)
+    job = await service.accept_quote(KEY, keyword)
+    assert [event async for event in service.answer(job)]
+    for _ in range(2):  # what is compared once more is the same
+        job = await service.accept_again(KEY, job.job_id, kind=MessageKind.COMPARE)
+        assert [event async for event in service.answer(job)]
+    assert [comparison.about for comparison in store.comparisons.values()] == [MessageKind.QUOTE] * 2
+    assert {request.prompt for request in generator.requests} == {f"Keyword: {keyword}\nQuote:"}
+
+
+async def test_a_comparison_that_an_earlier_version_took_is_of_what_its_words_look_like() -> None:
+    store = FakeStore()
+    generator = FakeGenerator(*[says("I am fine."), says("All is well here.")] * 2)
+    stores = ChatStores(store, store, store, store)
+    service = ChatService(MODEL, generator, stores, ChatSettings(), QuoteSettings(), 60.0, fixed_words=fixed_words)
+    job = replace(await service.accept_comparison(KEY, "How are you today?"), about=None)
+    assert [event async for event in service.answer(job)]
+    assert [comparison.about for comparison in store.comparisons.values()] == [MessageKind.CHAT]
 
 
 async def test_where_no_two_differ_it_is_said() -> None:
