@@ -17,7 +17,6 @@ from bot.chat.messages import Platform, Vote
 from bot.chat.ports import Place, SeenBefore
 from bot.errors import PlatformRefused, PlatformUnreachable, QuotesmithError, StorageError
 from bot.platforms.access import Verdict
-from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
 from bot.platforms.commands import Command
 from bot.platforms.data_files import data_files
@@ -228,7 +227,7 @@ class DiscordBot:
         except QuotesmithError as error:
             await _whisper(interaction, user_text(error, incoming.address.texts))
             return
-        await self._acknowledge(interaction, job.job_id, incoming.address)
+        await self._acknowledge(interaction, job.job_id, incoming)
         self._desk.answering.answer(job, incoming.address)
 
     async def errand(self, interaction: discord.Interaction, command: Command) -> None:
@@ -268,12 +267,14 @@ class DiscordBot:
         """The models, for operators."""
         return list(self._desk.errands.model_names(self._read(interaction, private=True)))
 
-    async def _acknowledge(self, interaction: discord.Interaction, job_id: int, address: Address) -> None:
+    async def _acknowledge(self, interaction: discord.Interaction, job_id: int, incoming: Incoming) -> None:
         """Show that an answer is on its way, and remember the message that it will be in."""
+        address = incoming.address
         try:
-            made = await interaction.response.defer(ephemeral=address.private, thinking=True)
-            if made is not None and made.message_id is not None:
-                await self._desk.outbox.posted(job_id, 0, self.platform, address.chat_id, str(made.message_id))
+            with self._desk.admission.taking(incoming):
+                made = await interaction.response.defer(ephemeral=address.private, thinking=True)
+                if made is not None and made.message_id is not None:
+                    await self._desk.outbox.posted(job_id, 0, self.platform, address.chat_id, str(made.message_id))
         except (discord.DiscordException, aiohttp.ClientError, OSError, StorageError) as error:
             log.info("job %d was not acknowledged in time: %s", job_id, error)  # its answer finds another way
 
@@ -293,7 +294,7 @@ class DiscordBot:
             await _whisper(interaction, user_text(error, incoming.address.texts))
             return
         if pressed.job is not None:
-            await self._acknowledge(interaction, pressed.job.job_id, incoming.address)
+            await self._acknowledge(interaction, pressed.job.job_id, incoming)
             self._desk.answering.answer(pressed.job, incoming.address)
             return
         # If this fails, what was asked for is done all the same.

@@ -32,7 +32,7 @@ from tests.e2e.platforms.discord_fixtures import (
     served,
 )
 from tests.model_folders import twin_of_the_embedded_model
-from tests.servers.discord import EPHEMERAL, DiscordServer, Json, Person
+from tests.servers.discord import EPHEMERAL, DiscordServer, Fault, Json, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -701,6 +701,17 @@ async def test_nobody_waits_for_more_than_a_few_replies(strict: Scene) -> None:
         assert full["content"] == SAID("error-chat-waits", waiting=3)
     for each in asked:
         assert is_answer(await strict.reply(channel, each))
+
+
+async def test_commands_that_come_at_once_are_counted_before_they_are_acknowledged(strict: Scene) -> None:
+    ada, channel = strict.person(), strict.channel()
+    strict.server.fail_next("POST", "/interactions/.*/callback", Fault.slow(3.0), Fault.slow(3.0))
+    with worker_stopped(strict.bot):
+        asked = [strict.server.command(ada, channel, "chat", text=f"question {number}") for number in range(2)]
+        third = await strict.command(ada, channel, "chat", text="and this?")
+        assert third["content"] == SAID("error-person-waits", waiting=2) and len(strict.asked(ada)) == 2
+    for each in asked:
+        assert is_answer(await strict.answer(each))
 
 
 async def test_a_full_line_is_told_and_can_be_tried_again(strict: Scene) -> None:
