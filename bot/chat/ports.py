@@ -279,12 +279,16 @@ class Feedback(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingReply:
-    """A reply that its platform has not confirmed yet, with the job that it answers."""
+    """A reply that its platform has not confirmed yet, with the job that it answers.
+
+    `shows_two` says that its text is two replies side by side.
+    """
 
     job: AcceptedJob
     reply_id: int
     text: str
     attempts: int
+    shows_two: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class Recording:
             tokens=finished.completion_tokens,
             elapsed_ms=round(finished.elapsed_s * 1000),
             reason=finished.reason,
+            shows_two=written.comparison is not None,
         )
 
 

@@ -17,7 +17,10 @@ class Retracted:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The finished reply. All TextDelta since the start or the last Retracted, put together, are its text."""
+    """The finished reply. All TextDelta since the start or the last Retracted, put together, are its text.
+
+    `shows_two` says that these are two replies side by side.
+    """
 
     text: str
     message_id: int
@@ -26,6 +29,7 @@ class Reply:
     tokens: int
     elapsed_ms: int
     reason: FinishReason
+    shows_two: bool = False
 
 
 _CLOSING = tuple(".!?…。！？؟۔।॥")  # a reply that ends so was not cut off in a sentence

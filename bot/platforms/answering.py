@@ -139,7 +139,8 @@ class Answering:
             log.exception("job %d ended unexpectedly", job.job_id)
             await self._conclude(job, posts, address, address.texts("error-unexpected"))
         else:
-            await self._deliver(PendingReply(job, reply.message_id, reply.text, 0), address, posts)
+            pending = PendingReply(job, reply.message_id, reply.text, 0, reply.shows_two)
+            await self._deliver(pending, address, posts)
 
     async def _written(self, job: AcceptedJob, posts: Posts, address: Address) -> Reply:
         """Let the service write, and show how it grows; who stops it when the reply is on record gets that reply."""

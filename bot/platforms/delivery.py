@@ -49,7 +49,7 @@ class Delivery:
         any.
         """
         posts = posts or Posts(self._outlet, self._outbox, reply.job, address)
-        buttons = reply_buttons(address.texts, reply.reply_id, reply.job.job_id, reply.job.kind)
+        buttons = reply_buttons(address.texts, reply)
         pause_s, defects = self._first_pause_s, 0
         while True:
             try:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.chat.messages import MessageKind, Preferred
-from bot.chat.ports import Place
+from bot.chat.ports import PendingReply, Place
 from bot.platforms.address import Address
 from bot.platforms.catalogue import Texts
 from bot.platforms.data_files import DataFile
@@ -61,16 +61,20 @@ class Button:
     data: str
 
 
-def reply_buttons(texts: Texts, reply_id: int, job_id: int, kind: MessageKind) -> list[Button]:
-    """What stands under a finished reply; a quote can be kept, passed on and compared with another too."""
-    if kind is MessageKind.COMPARE:
+def reply_buttons(texts: Texts, reply: PendingReply) -> list[Button]:
+    """What stands under a finished reply; a quote can be kept, passed on and compared with another too.
+
+    Of two, people say which is better; a comparison was asked for also where fixed words are the answer.
+    """
+    reply_id, job_id = reply.reply_id, reply.job.job_id
+    if reply.shows_two:
         return [Button(texts(f"button-{side}"), f"{Press.PREFER}:{reply_id}:{side}") for side in Preferred]
     buttons = [
         Button(texts("button-good"), f"{Press.GOOD}:{reply_id}"),
         Button(texts("button-bad"), f"{Press.BAD}:{reply_id}"),
         *again_button(texts, job_id),
     ]
-    if kind is MessageKind.QUOTE:
+    if reply.job.kind is MessageKind.QUOTE:
         buttons += [Button(texts(f"button-{what}"), f"{what}:{reply_id}") for what in (Press.KEEP, Press.SHARE)]
         buttons.append(Button(texts("button-compare"), f"{Press.COMPARE}:{job_id}"))
     return buttons

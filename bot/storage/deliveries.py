@@ -11,7 +11,7 @@ from bot.chat.ports import AcceptedJob, Outbox, PendingReply, ShownReply
 from bot.errors import DataKeyError
 from bot.storage.database import Database
 from bot.storage.encryption import JOB_ADDRESS, MESSAGE_TEXT
-from bot.storage.tables import Conversation, Delivery, DeliveryState, Job, Message, Person, Post
+from bot.storage.tables import ComparedPair, Conversation, Delivery, DeliveryState, Job, Message, Person, Post
 from bot.storage.transitions import ERASED, IllegalTransition, check_delivery
 
 
@@ -75,11 +75,12 @@ class Deliveries(Outbox):
     async def pending(self, platforms: Collection[Platform]) -> Sequence[PendingReply]:
         """The unconfirmed replies of those platforms, oldest first; one that cannot be unsealed is given up."""
         rows = (
-            select(Message, Job, Conversation, Person.platform_user_id, Delivery.attempts)
+            select(Message, Job, Conversation, Person.platform_user_id, Delivery.attempts, ComparedPair.message_id)
             .join(Delivery, Delivery.message_id == Message.id)
             .join(Job, Job.reply_message_id == Message.id)
             .join(Conversation, Conversation.id == Message.conversation_id)
             .join(Person, Person.id == Conversation.person_id)
+            .outerjoin(ComparedPair, ComparedPair.message_id == Message.id)
             .where(Delivery.state == DeliveryState.PENDING, Conversation.platform.in_(platforms))
             .order_by(Message.id)
         )
@@ -93,12 +94,15 @@ class Deliveries(Outbox):
                 await self.give_up(row[0].id, str(error))
         return waiting
 
-    def _pending(self, reply: Message, job: Job, place: Conversation, user_id: str, attempts: int) -> PendingReply:
+    def _pending(
+        self, reply: Message, job: Job, place: Conversation, user_id: str, attempts: int, pair_id: int | None
+    ) -> PendingReply:
         cipher = self._database.cipher
         key = ConversationKey(place.platform, place.chat_id, place.thread_id, user_id)
         address = cipher.unseal(job.address, JOB_ADDRESS)
         accepted = AcceptedJob(job.id, job.message_id, key, job.kind, "", job.style, address)
-        return PendingReply(accepted, reply.id, cipher.unseal(reply.text, MESSAGE_TEXT), attempts)
+        text = cipher.unseal(reply.text, MESSAGE_TEXT)
+        return PendingReply(accepted, reply.id, text, attempts, shows_two=pair_id is not None)
 
     async def _attempted(self, message_id: int, state: DeliveryState, reason: str | None) -> None:
         async with self._database.write() as session:

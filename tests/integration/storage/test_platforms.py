@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import Complaint, JobState, MessageKind, Origin, Platform, Style, Vote, VoteSource
-from bot.chat.ports import Place, PooledQuote, SeenBefore
+from bot.chat.ports import Comparison, Place, PooledQuote, SeenBefore, Side
 from bot.errors import InputError
 from bot.storage.column_types import utc_now
 from bot.storage.database import Database
@@ -108,6 +108,15 @@ async def test_what_is_compared_stays_known_over_a_restart_and_when_it_is_asked_
     left = await stores.jobs.unfinished([Platform.DISCORD])
     assert left == [quotes, replies, *again]
     assert [job.about for job in left] == [MessageKind.QUOTE, MessageKind.CHAT, MessageKind.QUOTE, MessageKind.QUOTE]
+
+
+async def test_which_replies_on_their_way_show_two_is_known_after_a_restart(stores: Stores) -> None:
+    two = Comparison(MessageKind.QUOTE, *(Side(text, "starter", "a" * 64) for text in ("Tea waits.", "Rain taps.")))
+    for comparison in (two, None):  # where fixed words are the answer, there are no two
+        job = await stores.jobs.accept(ADA, MessageKind.COMPARE, "tea", about=MessageKind.QUOTE)
+        await stores.jobs.start(job.job_id)
+        await stores.jobs.complete(job.job_id, "what is shown", RECORD, comparison)
+    assert [reply.shows_two for reply in await stores.outbox.pending([Platform.DISCORD])] == [True, False]
 
 
 async def test_nobody_reaches_into_the_conversation_of_another(stores: Stores) -> None:

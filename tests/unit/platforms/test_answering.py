@@ -44,6 +44,17 @@ async def test_a_quick_answer_is_one_message_with_its_buttons() -> None:
     assert b.store.states == [JobState.DONE] and b.outbox.confirmed
 
 
+async def test_which_is_better_is_asked_of_two_only() -> None:
+    b = bench(*[says("Tea waits for nobody."), says("A kettle sings of leaving.")] * 2)
+    for text in ("tea", "I want to kill myself"):
+        b.answering.answer(await b.service.accept_comparison(KEY, text), ADDRESS)
+        await b.until_quiet()
+    two, fixed = b.outlet.chats["lobby"].values()
+    assert [button.partition(":")[0] for button in two.buttons] == ["prefer"] * 4
+    assert fixed.text == "[crisis en]"
+    assert [button.partition(":")[0] for button in fixed.buttons] == ["good", "bad", "again"]
+
+
 async def test_a_failed_answer_says_why_and_can_be_asked_for_again() -> None:
     b = bench([GenerationError("The model found no fitting words this time.")])
     job_id = await b.ask()

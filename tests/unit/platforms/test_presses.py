@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.messages import Complaint, ConversationKey, MessageKind, Platform, Preferred, Vote, VoteSource
-from bot.chat.ports import SeenBefore, ShownReply
+from bot.chat.ports import PendingReply, SeenBefore, ShownReply
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import BusyError, DatabaseUnavailable, InputError, QuotesmithError
 from bot.platforms.access import AccessLists
@@ -22,7 +22,7 @@ from bot.platforms.outlet import reply_buttons
 from bot.platforms.presses import FollowUp, Presses, why_buttons
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakeStore, Stall, fixed_words, says
-from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet
+from tests.unit.platforms.fakes import ADDRESS, KEY, Clock, FakeOutbox, FakeOutlet, job_of
 from tests.unit.platforms.records import FakeRecords
 
 BOB = replace(KEY, user_id="bob")
@@ -166,7 +166,7 @@ async def test_a_shared_quote_is_handed_on_and_noted() -> None:
 
 async def test_which_of_two_is_better_is_noted_for_whoever_says_so() -> None:
     b = await bench(kind=MessageKind.COMPARE)
-    for button in reply_buttons(Texts("en"), b.reply_id, b.job_id, MessageKind.COMPARE):
+    for button in reply_buttons(Texts("en"), PendingReply(job_of(b.job_id), b.reply_id, "", 0, shows_two=True)):
         assert (await b.presses.press(b.by(BOB), button.data)).notice == "Thank you, noted."
     assert [preferred for _, _, preferred in b.store.preferences] == list(Preferred)
     with pytest.raises(InputError, match="another version"):
