@@ -68,8 +68,12 @@ class LossGuard(TrainerCallback):  # type: ignore[misc]
         logs: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Look at every loss and gradient norm."""
-        watched = [value for key, value in (logs or {}).items() if key in ("loss", "eval_loss", "grad_norm")]
+        """Look at every loss, and at the gradients' norm unless they are scaled for fp16.
+
+        Their scale is raised until they overflow; a step in which they do is left out, and nothing is broken.
+        """
+        names = ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm")
+        watched = [value for key, value in (logs or {}).items() if key in names]
         if not all(math.isfinite(float(value)) for value in watched):
             self.failed_at = state.global_step
             control.should_training_stop, control.should_save, control.should_evaluate = True, False, False

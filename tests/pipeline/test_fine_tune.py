@@ -150,6 +150,26 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_last_checkpoint(
         fine_tune(run, Quiet())
 
 
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_gradients_that_overflow_end_training_unless_they_are_scaled(
+    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, steps = prepared_run(tmp_path / "run", precision=precision, max_steps=4), iter(range(1, 100))
+    norm = Trainer._get_grad_norm
+
+    def overflowed(self: Any, *given: Any, **options: Any) -> float:
+        found: float = norm(self, *given, **options)
+        return float("inf") if next(steps) == 2 else found
+
+    monkeypatch.setattr(Trainer, "_get_grad_norm", overflowed)
+    if precision == "fp32":
+        with pytest.raises(TrainingFailed, match=r"no number any more at step 2: "):
+            fine_tune(run, Quiet())
+    else:
+        fine_tune(run, Quiet())
+        assert run.figures(Stage.FINE_TUNE)["steps"] == 4
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
