@@ -11,9 +11,8 @@ from bot.chat.messages import Turn
 class FinishReason(StrEnum):
     """Why a generation ended."""
 
-    END = "end"  # the model closed its text
+    END = "end"  # the model closed its text, or the grammar was complete
     STOP = "stop"  # a stop string came
-    FORM = "form"  # the grammar was complete
     LENGTH = "length"  # max_tokens or the context was used up
     CANCELLED = "cancelled"
     DEADLINE = "deadline"

@@ -24,7 +24,7 @@ from bot.storage.platform_records import SqlPlatformRecords
 from bot.storage.quote_pool import SqlQuotePool
 
 KEY = bytes(range(32))
-FINISHED = Finished(FinishReason.FORM, 20, 12, 9, 0.1, 0.2, 0.5, prompt_sha256="c" * 64, seed=7)
+FINISHED = Finished(FinishReason.END, 20, 12, 9, 0.1, 0.2, 0.5, prompt_sha256="c" * 64, seed=7)
 RECORD = GenerationRecord("starter", "a" * 64, Sampling(), QuoteSource.GENERATED, 1, FINISHED)
 
 
