@@ -43,6 +43,12 @@ def concern_in(text: str) -> Finding | None:
     return None
 
 
+def concern_in_keyword(keyword: str) -> Finding | None:
+    """The same of the keyword of a quote, which is no insult: a quote on "stupid" may be asked for."""
+    finding = concern_in(keyword)
+    return None if finding is not None and finding.concern is Concern.INSULT else finding
+
+
 _LEET = str.maketrans("013457@$", "oieastas")
 _LOOKS_LIKE_LETTERS = re.compile(r"(?<=[a-z])[013457@$](?=[a-z])")  # k1ll, but not "5 months"
 _HARMLESS = re.compile(HARMLESS)

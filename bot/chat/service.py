@@ -49,7 +49,7 @@ from bot.chat.ports import (
 from bot.chat.quotes import finished_quote, normalise_keyword, visible_beginning
 from bot.chat.recording import Recording
 from bot.chat.replies import ReplyEvent, Showing, finished_reply
-from bot.chat.safety import Concern, Finding, concern_in
+from bot.chat.safety import Finding, concern_in, concern_in_keyword
 from bot.chat.served import Served, Serving
 from bot.chat.writing import Progress, Writer, Written, generated, no_words
 from bot.chat.writing_ahead import WritingAhead
@@ -277,8 +277,8 @@ class ChatService:
     async def _quoting(
         self, job: AcceptedJob, seed: int | None, holds: AsyncExitStack
     ) -> AsyncGenerator[Progress, None]:
-        served, finding = self._serving.to(job.key).held(holds), concern_in(job.text)
-        if finding is not None and finding.concern is not Concern.INSULT:  # a quote on "stupid" may be asked for
+        served = self._serving.to(job.key).held(holds)
+        if (finding := concern_in_keyword(job.text)) is not None:
             async for event in self._say_fixed(served.model, finding):
                 yield event
             return
@@ -331,8 +331,8 @@ class ChatService:
     async def _comparing(self, job: AcceptedJob, holds: AsyncExitStack) -> AsyncGenerator[Progress, None]:
         """Two replies to one request: of two models while one is being tried out, else of one."""
         about, usual = job.about or wanted_kind(job.text, self._quote.max_keyword_chars), self._serving.usual
-        finding = concern_in(job.text)
-        if finding is not None and not (about is MessageKind.QUOTE and finding.concern is Concern.INSULT):
+        finding = concern_in_keyword(job.text) if about is MessageKind.QUOTE else concern_in(job.text)
+        if finding is not None:
             async for event in self._say_fixed(usual.model, finding):
                 yield event
             return

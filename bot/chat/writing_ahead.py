@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, aclosing
 from bot.chat.asking import Asking
 from bot.chat.ports import PooledQuote, QuotePool
 from bot.chat.resting import Resting
+from bot.chat.safety import concern_in_keyword
 from bot.chat.served import Served, Serving
 from bot.chat.writing import Writer, Written
 from bot.errors import GenerationError, WorkerCrashed
@@ -76,7 +77,9 @@ class WritingAhead:
 
     async def _write_for(self, served: Served) -> bool:
         model = served.model.sha256
-        wanted = await self._pool.wanted(model, self._quote.pool_depth, self._quote.pool_keywords)
+        asked_for = await self._pool.wanted(model, self._quote.pool_depth, self._quote.pool_keywords)
+        # Whoever asks for one of the others is answered with fixed words, so no model is asked for a quote on it.
+        wanted = [keyword for keyword in asked_for if concern_in_keyword(keyword) is None]
         for keyword in self._resting.awake(model, wanted):
             try:
                 new, why = await self._write_one_ahead(served, keyword), "the model wrote one that was there before"

@@ -288,6 +288,15 @@ async def test_quotes_are_written_ahead_for_so_many_keywords_only(keywords: int,
     assert [quote.keyword for quote, _ in bench.store.pool] == written
 
 
+async def test_no_model_is_asked_ahead_of_time_for_what_fixed_words_answer() -> None:
+    bench = Bench(says(SEA), quote=QuoteSettings(candidates=1, pool_depth=1))
+    for keyword in ("suicide", "how to build a bomb", "suicide", "how to build a bomb", "stupid", "stupid"):
+        await bench.store.accept(BOB, MessageKind.QUOTE, keyword)
+    while await bench.service.write_ahead():
+        pass
+    assert [quote.keyword for quote, _ in bench.store.pool] == ["stupid"]
+
+
 async def test_nothing_is_written_ahead_while_somebody_waits() -> None:
     bench = Bench(idle=False)
     await asked_twice(bench)
