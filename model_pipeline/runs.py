@@ -128,9 +128,13 @@ class Run:
         _write_last(folder / MANIFEST_FILE, manifest)
 
     def restart(self, stage: Stage) -> None:
-        """Forget a stage that was finished or begun, all that it wrote, and the stages that rested on it."""
+        """Forget a stage that was finished or begun, all that it wrote, and the stages that rested on it.
+
+        The last of them goes first, so that one that is cut off leaves no finished stage behind one that is forgotten.
+        """
         stages = list(Stage)
-        for later in stages[stages.index(stage) :]:
+        for later in reversed(stages[stages.index(stage) :]):
+            (self.of(later) / MANIFEST_FILE).unlink(missing_ok=True)
             shutil.rmtree(self.of(later), ignore_errors=True)
 
     @contextmanager
