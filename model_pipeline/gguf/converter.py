@@ -87,7 +87,7 @@ def find_converter(*, sdist: Path | None = None, cache: Path | None = None, vers
     if sdist is not None:
         raise ConverterUnavailable(f"{sdist} is not a file; give the source distribution of {PACKAGE} {version}.")
     with tempfile.TemporaryDirectory(prefix="quotesmith-converter-") as folder:
-        return _install(_download(version, Path(folder)), cache, version)
+        return _install(_download(version, Path(folder), otherwise=archive), cache, version)
 
 
 def _cached(folder: Path, version: str) -> Converter | None:
@@ -98,23 +98,24 @@ def _cached(folder: Path, version: str) -> Converter | None:
         return None  # absent or cut off: it is laid anew
 
 
-def _download(version: str, folder: Path) -> Path:
+def _download(version: str, folder: Path, otherwise: Path) -> Path:
+    """The archive in `folder`. Raises `ConverterUnavailable`, which names the place where it would be found too."""
     options = ["--no-deps", "--no-binary", PACKAGE, "--dest", str(folder), "--quiet"]
     command = [sys.executable, "-m", "pip", "download", *options, f"{PACKAGE}=={version}"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _not_downloaded(version, str(error)) from error
+        raise _not_downloaded(version, str(error), otherwise) from error
     archives = sorted(folder.glob("*.tar.gz"))
     if result.returncode != 0 or not archives:
-        raise _not_downloaded(version, _last_line(result.stderr))
+        raise _not_downloaded(version, _last_line(result.stderr), otherwise)
     return archives[0]
 
 
-def _not_downloaded(version: str, reason: str) -> ConverterUnavailable:
+def _not_downloaded(version: str, reason: str, otherwise: Path) -> ConverterUnavailable:
     return ConverterUnavailable(
         f"The source distribution of {PACKAGE} {version}, which carries the converter, cannot be downloaded "
-        f"({reason}); give it as a file (--converter-sdist) or put it into {cache_folder()}."
+        f"({reason}); download it elsewhere and put it here as {otherwise}."
     )
 
 
