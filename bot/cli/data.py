@@ -1,4 +1,4 @@
-"""The commands of `quotesmith data`: stats, export, forget, lineage, backup."""
+"""The commands of `quotesmith data`: stats, export, forget, lineage, discard, backup."""
 
 from __future__ import annotations
 
@@ -115,6 +115,24 @@ def lineage(
 
 
 @app.command()
+def discard(
+    name: Annotated[str, typer.Argument(help="Of an export, as its manifest and `lineage` have it.")],
+    json: JsonOption = False,
+) -> None:
+    """Delete an export that no model is made of: its folder, and whose words it held."""
+    settings = session.begin()
+    if made := models_of_export(open_store(settings), name):
+        raise InputError(f"{name} says whose words are in what was made of it: remove the model {made[0]} first.")
+    folder = session.run(_discard(settings, name))
+    if json:
+        session.show_json({"name": name, "folder": folder})
+    elif folder is None:
+        typer.echo(f"No export of the name {name} is on record.")
+    else:
+        typer.echo(f"Deleted the export {name} in {folder}.")
+
+
+@app.command()
 def backup(
     folder: Annotated[Path, typer.Argument(help="Where the copies are kept; made if it is not there.")],
     keep: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the newest copies stay.")] = 7,
@@ -147,6 +165,16 @@ async def _stale_exports(settings: Settings) -> Sequence[StaleExport]:
     database = await open_database(settings)
     try:
         return await stale_exports(database)
+    finally:
+        await database.close()
+
+
+async def _discard(settings: Settings, name: str) -> Path | None:
+    from bot.storage.discard import discard_export
+
+    database = await open_database(settings)
+    try:
+        return await discard_export(database, name)
     finally:
         await database.close()
 

@@ -1,4 +1,4 @@
-"""Writes the folder of an export, whole or not at all; knows no database."""
+"""Writes the folder of an export, whole or not at all, and deletes it; knows no database."""
 
 from __future__ import annotations
 
@@ -39,6 +39,29 @@ def write_folder(out: Path, rows: Sequence[Row], pairs: Sequence[Row], manifest:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         raise InputError(f"The export cannot be written to {out}: {error.strerror or error}.") from error
+
+
+def delete_folder(folder: Path, export: str) -> None:
+    """Delete the files of that export, and the folder if nothing else is in it; one that holds another is left alone.
+
+    Raises InputError where they cannot be deleted.
+    """
+    try:
+        if not _holds(folder / MANIFEST_FILE, export):
+            return
+        for name in (ROWS_FILE, PAIRS_FILE, MANIFEST_FILE):  # the manifest last: it tells whose the others are
+            (folder / name).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise InputError(f"The export cannot be deleted from {folder}: {error.strerror or error}.") from error
+
+
+def _holds(manifest: Path, export: str) -> bool:
+    try:
+        return bool(json.loads(manifest.read_text(encoding="utf-8"))["export"] == export)
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _write(path: Path, rows: Sequence[Row]) -> str:

@@ -16,6 +16,7 @@ from model_pipeline.data.curated_manifest import SETS, read_manifest
 from model_pipeline.errors import InputInvalid, TooFewRows
 from model_pipeline.locking import only_process_in
 from model_pipeline.looping.bot_commands import BotCommands
+from model_pipeline.looping.leftovers import delete_leftovers
 from model_pipeline.looping.page import PAGE_FILE, write_page
 from model_pipeline.looping.record import Done, Ending, Step, Turn, open_turn, turn_before
 from model_pipeline.recipe import Family, Prefer, Recipe
@@ -68,6 +69,7 @@ def run_loop(wanted: Wanted, report: Report) -> Ending:
             report.say(turn.said)
         turn.save()
         write_page(turn)
+    delete_leftovers(turn.folder.resolve().parent, bot, report)
     report.say(f"{turn.folder / PAGE_FILE}")
     return turn.ending
 
@@ -209,10 +211,13 @@ def _check_everybody_agrees(turn: Turn, bot: BotCommands) -> None:
     ending, why = Ending.WITHDRAWN, "does not consent to training any more"
     if stale["rows"]:
         ending, why = Ending.FORGOTTEN, "was forgotten since"
+    left = "What this one exported is deleted."
+    if turn.done(Step.PREFER):
+        left = f"`quotesmith data lineage --runs {turn.folder}` names what still holds them."
     raise _Ended(
         ending,
-        f"Somebody whose words this turn exported {why}, so nothing goes on from them; the next turn "
-        f"exports anew. `quotesmith data lineage --runs {turn.folder}` names what still holds them.",
+        f"Somebody whose words this turn exported {why}, so nothing goes on from them; the next turn exports anew. "
+        f"{left}",
     )
 
 

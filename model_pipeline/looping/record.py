@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -67,6 +68,11 @@ class Turn:
         """What a step came to; None where it is not done."""
         return next((done for done in self.steps if done.step is step), None)
 
+    @property
+    def untrained(self) -> bool:
+        """It has ended before there was a model."""
+        return self.ending is not Ending.OPEN and self.done(Step.PREFER) is None
+
     def undo(self, step: Step) -> None:
         """Forget that a step was done, and those after it."""
         order = list(Step)
@@ -104,30 +110,23 @@ def open_turn(folder: Path) -> Turn:
 
 def next_folder(loops: Path) -> Path:
     """Where the next turn goes: the newest one in `loops` that has not ended goes on, else a new one is begun."""
-    opened = []
-    for path in loops.glob(f"*/{RECORD_FILE}"):
-        try:
-            turn = open_turn(path.parent)
-        except InputInvalid:
-            continue
-        if turn.ending is Ending.OPEN:
-            opened.append(turn)
+    opened = [turn for turn in turns_in(loops) if turn.ending is Ending.OPEN]
     if opened:
         return max(opened, key=lambda turn: turn.began).folder
     return loops / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
+def turns_in(loops: Path) -> Iterator[Turn]:
+    """The turns that lie there; one whose record cannot be read is passed over."""
+    for path in loops.glob(f"*/{RECORD_FILE}"):
+        with suppress(InputInvalid):
+            yield open_turn(path.parent)
+
+
 def turn_before(folder: Path) -> Turn | None:
     """The newest turn beside this one that has come to curated votes."""
-    found = []
-    for path in folder.resolve().parent.glob(f"*/{RECORD_FILE}"):
-        if path.parent != folder.resolve():
-            try:
-                turn = open_turn(path.parent)
-            except InputInvalid:
-                continue
-            if turn.done(Step.PREFER):
-                found.append(turn)
+    beside = (turn for turn in turns_in(folder.resolve().parent) if turn.folder != folder.resolve())
+    found = [turn for turn in beside if turn.done(Step.PREFER)]
     return max(found, key=lambda turn: turn.began, default=None)
 
 

@@ -120,6 +120,10 @@ def test_a_persons_rights_in_the_terminal(run: Run) -> None:
     assert run("run", typed="/forget me\n").stderr.startswith("Erased: 2 messages")
     assert run("run", typed="/mydata show\n").stdout.startswith("Stored about you: 0 messages")
     assert "1 rows of people who were forgotten since" in run("data", "lineage").stdout
+    (export,) = json.loads(run("data", "lineage", "--json").stdout)
+    assert run("data", "discard", export["name"]).stdout.startswith(f"Deleted the export {export['name']} in ")
+    assert not Path(export["folder"]).exists() and run("data", "lineage").stdout.startswith("No export")
+    assert run("data", "discard", "nothing").stdout == "No export of the name nothing is on record.\n"
 
 
 def test_doctor_finds_nothing_wrong(run: Run) -> None:
@@ -206,7 +210,7 @@ def test_wrong_usage_ends_with_2(run: Run, arguments: list[str]) -> None:
         [],
         *[[name] for name in ("run", "quote", "chat", "model", "data", "doctor")],
         *[["model", name] for name in ("list", "show", "add", "pull", "use", "canary", "status", "rollback", "remove")],
-        *[["data", name] for name in ("stats", "export", "forget", "lineage", "backup")],
+        *[["data", name] for name in ("stats", "export", "forget", "lineage", "discard", "backup")],
     ],
 )
 def test_every_command_has_help(run: Run, arguments: list[str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -117,6 +119,18 @@ def exported(bot: Path, out: Path) -> None:
     write_curated(out, export=export["name"])
 
 
+def exports_on_record(bot: Path) -> set[str]:
+    """Where the exports lie that the bot knows of."""
+    with closing(sqlite3.connect(bot / "data" / "quotesmith.db")) as database:
+        return {folder for (folder,) in database.execute("SELECT folder FROM exports")}
+
+
+def nothing_left_of(out: Path, bot: Path) -> bool:
+    """Record, lock and page alone; and the bot knows nothing of its export."""
+    kept = {path.name for path in out.iterdir()}
+    return kept <= {"loop.json", "report.html", ".lock"} and str(out / "export") not in exports_on_record(bot)
+
+
 def ready_for_the_bot(out: Path, served: Path) -> None:
     """A turn that the gate let through: a model that differs from what is served."""
     if not (out / "curated").is_dir():
@@ -159,6 +173,37 @@ def test_too_few_votes_are_counted_out_loud(bot: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 4, done.output
     assert "Too few votes to learn from:" in done.output and "the recipe wants" in done.output
+    assert nothing_left_of(tmp_path / "turn", bot)
+
+
+def test_what_an_ended_turn_could_not_delete_goes_with_the_next_one(bot: Path, tmp_path: Path) -> None:
+    ended, trained, going_on = (tmp_path / "loops" / name for name in ("ended", "trained", "going on"))
+    for folder, step, ending in (
+        (ended, Step.EXPORT, Ending.TOO_FEW),
+        (trained, Step.GATE, Ending.REFUSED),
+        (going_on, Step.CURATE, Ending.OPEN),
+    ):
+        exported(bot, folder)
+        turn(folder, step, ending)
+    (ended / ".export-killed").mkdir()
+    run_loop(wanted(bot, tmp_path / "loops" / "now"), Report())
+    assert sorted(path.name for path in ended.iterdir()) == ["loop.json"]
+    assert all((folder / name).is_dir() for folder in (trained, going_on) for name in ("export", "curated"))
+    assert exports_on_record(bot) == {str(folder / "export") for folder in (trained, going_on)}
+
+
+def test_an_export_that_a_model_was_made_of_stays_on_record_and_this_is_said(bot: Path, tmp_path: Path) -> None:
+    ended, report = tmp_path / "loops" / "ended", Quiet()
+    exported(bot, ended)
+    turn(ended, Step.EXPORT, Ending.TOO_FEW)
+    made = twin_of_the_embedded_model(tmp_path / "made", "made")
+    manifest = json.loads((made / "manifest.json").read_text())
+    manifest["lineage"] = {"exports": [json.loads((ended / "export" / "manifest.json").read_text())["export"]]}
+    (made / "manifest.json").write_text(json.dumps(manifest))
+    BotCommands(bot).run("model", "add", str(made))
+    assert run_loop(wanted(bot, tmp_path / "loops" / "now"), report) is Ending.TOO_FEW
+    assert "what was made of it: remove the model made first." in report.heard.getvalue()
+    assert exports_on_record(bot) == {str(ended / "export")}
 
 
 def test_too_few_judges_are_told_before_anything_is_trained(bot: Path, tmp_path: Path) -> None:
@@ -166,7 +211,7 @@ def test_too_few_judges_are_told_before_anything_is_trained(bot: Path, tmp_path:
     settings = [each for each in SMALL if not each.startswith("gate.least_people")]
     assert run_loop(wanted(bot, tmp_path / "turn", *settings), Report()) is Ending.TOO_FEW
     assert "Too few people to judge a new model: " in open_turn(tmp_path / "turn").said
-    assert not (tmp_path / "turn" / "run").exists()
+    assert nothing_left_of(tmp_path / "turn", bot)
 
 
 def test_where_too_few_votes_are_of_use_the_turn_ends_and_the_next_one_exports_anew(bot: Path, tmp_path: Path) -> None:
@@ -175,6 +220,7 @@ def test_where_too_few_votes_are_of_use_the_turn_ends_and_the_next_one_exports_a
     assert run_loop(wanted(bot, out, *SMALL, 'prefer.sources=["correction"]'), Report()) is Ending.TOO_FEW
     assert "kto has 0 training rows, and prefer.least_rows asks for 4" in open_turn(out).said
     assert open_turn(out).said in (out / "report.html").read_text()
+    assert nothing_left_of(out, bot)
     assert next_folder(tmp_path / "loops") != out
 
 
@@ -213,10 +259,10 @@ def test_nothing_is_trained_on_who_was_forgotten_or_withdrew_after_the_export(
     done = CliRunner().invoke(app, ["loop", "--bot", str(bot), "--out", str(out)])
     assert done.exit_code == 4, done.output
     assert open_turn(out).said == (
-        f"Somebody whose words this turn exported {why}, so nothing goes on from them; the next turn "
-        f"exports anew. `quotesmith data lineage --runs {out}` names what still holds them."
+        f"Somebody whose words this turn exported {why}, so nothing goes on from them; the next turn exports anew. "
+        "What this one exported is deleted."
     )
-    assert not (out / "run").exists()
+    assert nothing_left_of(out, bot)
     assert next_folder(tmp_path / "loops") != out
 
 
@@ -228,6 +274,7 @@ def test_who_withdraws_while_a_stage_works_ends_the_turn_before_the_next_stage(
     monkeypatch.setattr("model_pipeline.stages.dequantize.dequantize", lambda run, report: withdraw(bot, reader(1)))
     assert run_loop(wanted(bot, out), Report()) is Ending.WITHDRAWN
     assert not open_turn(out).done(Step.PREFER)
+    assert nothing_left_of(out, bot)
 
 
 @pytest.mark.parametrize("last", [Step.GATE, Step.ADD])
