@@ -24,18 +24,25 @@ class BotCommands:
         self.folder = folder
 
     def run(self, *arguments: str) -> Any:
-        """What the command prints as JSON. Raises `InputInvalid` with the bot's own sentence where it fails."""
-        done = subprocess.run(
-            [sys.executable, "-m", "bot", *arguments, "--json"],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": python_path()},
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=LIMIT_S,
-        )
+        """What the command prints as JSON.
+
+        Raises `InputInvalid` with the bot's own sentence where it fails, and where it takes longer than `LIMIT_S`.
+        """
+        command = f"quotesmith {' '.join(arguments[:2])}"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "bot", *arguments, "--json"],
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": python_path()},
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=LIMIT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InputInvalid(f"{command} was not done after {LIMIT_S} s, and was stopped.") from error
         lines = done.stdout.strip().splitlines()
         if done.returncode != 0 or not lines:
             said = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1].removeprefix("quotesmith: ")
-            raise InputInvalid(f"quotesmith {' '.join(arguments[:2])} failed: {said.rstrip('.')}.")
+            raise InputInvalid(f"{command} failed: {said.rstrip('.')}.")
         return json.loads(lines[-1])

@@ -19,6 +19,7 @@ from bot.chat.messages import ConversationKey, MessageKind, Platform, Vote, Vote
 from bot.storage.database import Database
 from model_pipeline.cli import app
 from model_pipeline.errors import InputInvalid, PipelineError
+from model_pipeline.looping import bot_commands
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.loop import Wanted, run_loop
 from model_pipeline.looping.record import Done, Ending, Step, next_folder, open_turn
@@ -330,6 +331,12 @@ def test_what_the_bot_refuses_is_said_in_its_own_words(bot: Path, tmp_path: Path
     (bot / "config.toml").write_text("[inference]\nslot = 3\n")
     with pytest.raises(InputInvalid, match=r"^quotesmith model status failed: .*slot"):
         run_loop(wanted(bot, tmp_path / "turn"), Report())
+
+
+def test_a_command_of_the_bot_that_takes_too_long_is_one_sentence(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bot_commands, "LIMIT_S", 0)
+    with pytest.raises(InputInvalid, match=r"^quotesmith model status was not done after 0 s, and was stopped\.$"):
+        BotCommands(bot).run("model", "status")
 
 
 @pytest.mark.parametrize(
