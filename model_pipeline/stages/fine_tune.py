@@ -5,6 +5,7 @@ Leaves `adapter/` (`model/` for the method full), the loss curve as CSV and PNG,
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from contextlib import ExitStack, redirect_stdout
@@ -221,7 +222,7 @@ def _planned_steps(trainer: Any, settings: FineTune) -> int:
     if settings.max_steps:
         return settings.max_steps
     batches = len(trainer.get_train_dataloader())
-    return int(-(-batches // settings.accumulate) * settings.epochs)
+    return math.ceil(-(-batches // settings.accumulate) * settings.epochs)
 
 
 def _figures(trainer: Any, settings: FineTune, hardware: Hardware, progress: Progress) -> dict[str, Any]:

@@ -135,6 +135,13 @@ def test_stopped_and_gone_on_with_gives_the_same_weights_and_curve(step: int, tr
     assert losses[0] == losses[1]
 
 
+def test_stopped_before_a_last_half_epoch_is_not_finished(tmp_path: Path) -> None:
+    run = prepared_run(tmp_path / "run", max_steps=0, epochs=1.5, batch_size=3)  # seven steps an epoch
+    with pytest.raises(Interrupted, match=r"^Stopped at step 10 of 11\. "):
+        fine_tune(run, StoppedAt(10))
+    assert not run.is_finished(Stage.FINE_TUNE)
+
+
 def test_a_loss_that_is_no_number_ends_training_and_keeps_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
