@@ -124,7 +124,9 @@ def worker_options(settings: Settings, model: Model) -> WorkerOptions:
 
     inference = settings.inference
     header = model_header(model.path)
-    cells = fitting_cells(model.name, header, inference.context_tokens, inference.batch_tokens, available_memory())
+    cells = fitting_cells(
+        model.name, header, inference.context_tokens, inference.batch_tokens, available_memory(), inference.slots
+    )
     if cells < inference.context_tokens:
         log.warning(
             "memory is short: the model %s is served with a cache of %d tokens and not of %d",

@@ -119,7 +119,7 @@ async def _model(settings: Settings) -> AsyncIterator[Check]:
     except QuotesmithError as error:
         yield Check("memory", False, str(error), "Choose a smaller model with `quotesmith model use NAME`.")
         return
-    needed = bytes_needed(model_header(model.path), options.context_tokens, options.batch_tokens)
+    needed = bytes_needed(model_header(model.path), options.context_tokens, options.batch_tokens, options.slots)
     cache = f"{options.context_tokens} of {settings.inference.context_tokens} context tokens"
     yield Check("memory", True, f"about {in_words(needed)} of {in_words(available_memory())}, for {cache}")
     worker = WorkerClient(options, client_limits(settings.inference))

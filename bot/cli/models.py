@@ -55,7 +55,8 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
     settings = session.begin()
     details = open_store(settings).show(name)
     header = details.header
-    needed = bytes_needed(header, settings.inference.context_tokens, settings.inference.batch_tokens)
+    inference = settings.inference
+    needed = bytes_needed(header, inference.context_tokens, inference.batch_tokens, inference.slots)
     manifest = details.manifest.model_dump()
     if json:
         facts = {"path": details.model.path, "active": details.stored.active, "memory_bytes": needed}
@@ -65,7 +66,7 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
         "name": details.model.name + (" (active)" if details.stored.active else ""),
         "file": details.model.path,
         "size": in_words(header.size_bytes),
-        "memory": f"about {in_words(needed)} with {settings.inference.context_tokens} context tokens",
+        "memory": f"about {in_words(needed)} with {inference.context_tokens} context tokens",
         "architecture": f"{header.architecture}, {header.layers} layers, width {header.embedding_width}",
         "quantization": header.quantization or "unknown",
         "context": f"{details.model.context_tokens or header.context_tokens} tokens",

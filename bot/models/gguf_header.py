@@ -102,6 +102,22 @@ class GgufHeader:
         return self.number("attention.value_length") or self.embedding_width // max(1, self.heads)
 
     @property
+    def state_length(self) -> int:
+        """Numbers in the recurrent states of one sequence over all layers; 0 for attention alone.
+
+        Of RWKV's, Mamba's and LFM2's kinds. Where the file does not say which layers have one, all of them count.
+        """
+        kv_heads = self._each_layer("attention.head_count_kv")
+        layers = kv_heads.count(0) if len(kv_heads) > 1 else self.layers
+        if head := self.number("wkv.head_size"):
+            return layers * self.embedding_width * (head + (self.number("token_shift_count") or 2))
+        if kernel := self.number("shortconv.l_cache"):
+            return layers * self.embedding_width * (kernel - 1)
+        inner, states, groups = (self.number(f"ssm.{key}") for key in ("inner_size", "state_size", "group_count"))
+        convolved = max(0, self.number("ssm.conv_kernel") - 1) * (inner + 2 * groups * states)
+        return layers * (convolved + inner * states)
+
+    @property
     def vocabulary(self) -> int:
         """Tokens that the tokenizer knows."""
         return self.array_lengths.get("tokenizer.ggml.tokens", 0)

@@ -13,6 +13,8 @@ from bot.models.sizes import in_words
 F16_BYTES = 2
 F32_BYTES = 4
 BATCH_TOKENS = 512
+SLOTS = 16
+OTHER_SEQUENCES = 33  # that have a state beside those being written: the worker's resting ones and that of its trials
 LEAST_CELLS = 512  # below this a conversation has no memory worth the name
 PROCESS_BYTES = 150 * 10**6  # the worker itself: interpreter, llama.cpp and its small buffers
 
@@ -21,15 +23,17 @@ _CGROUP_MOUNT = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
 
 
-def bytes_needed(header: GgufHeader, cells: int, batch_tokens: int = BATCH_TOKENS) -> int:
+def bytes_needed(header: GgufHeader, cells: int, batch_tokens: int = BATCH_TOKENS, slots: int = SLOTS) -> int:
     """What a worker takes with a key/value cache of so many cells (tokens, over all sequences): weights, cache, logits.
 
+    A recurrent layer has a state for each sequence instead, of those that are resting too.
     An upper bound: sliding windows and shared caches of some architectures take less.
     """
     cache = cells * header.kv_heads * (header.key_length + header.value_length) * F16_BYTES
     # llama.cpp reserves the logits of a whole batch: a quarter of a GB for a vocabulary of 128,000.
     logits = min(batch_tokens, cells) * header.vocabulary * F32_BYTES
-    return header.size_bytes + cache + logits + PROCESS_BYTES
+    states = (slots + OTHER_SEQUENCES) * header.state_length * F32_BYTES
+    return header.size_bytes + cache + states + logits + PROCESS_BYTES
 
 
 def least_bytes_needed(size_bytes: int) -> int:
@@ -47,7 +51,9 @@ def check_memory(name: str, needed_bytes: int, available_bytes: int | None = Non
         )
 
 
-def fitting_cells(name: str, header: GgufHeader, wanted: int, batch_tokens: int, available_bytes: int) -> int:
+def fitting_cells(
+    name: str, header: GgufHeader, wanted: int, batch_tokens: int, available_bytes: int, slots: int = SLOTS
+) -> int:
     """How many cells of cache a model may have: as wanted, or halved until it fits.
 
     Never fewer than LEAST_CELLS, or than the model's own context where that is shorter. Raises ModelTooLarge when not
@@ -55,9 +61,9 @@ def fitting_cells(name: str, header: GgufHeader, wanted: int, batch_tokens: int,
     """
     least = min(LEAST_CELLS, header.context_tokens or LEAST_CELLS)
     cells = wanted
-    while bytes_needed(header, cells, batch_tokens) > available_bytes and cells > least:
+    while bytes_needed(header, cells, batch_tokens, slots) > available_bytes and cells > least:
         cells = max(least, cells // 2)
-    check_memory(name, bytes_needed(header, cells, batch_tokens), available_bytes)
+    check_memory(name, bytes_needed(header, cells, batch_tokens, slots), available_bytes)
     return cells
 
 

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import ModelTooLarge
+from bot.inference.batch_engine import RESTING_SEQUENCES
 from bot.models.gguf_header import GgufHeader, read_header
 from bot.models.gguf_reader import Value
 from bot.models.memory import (
     LEAST_CELLS,
+    OTHER_SEQUENCES,
     PROCESS_BYTES,
     available_memory,
     bytes_needed,
@@ -44,6 +46,41 @@ def test_weights_cache_logits_and_the_process_are_counted(tmp_path: Path) -> Non
 
     tiny = read_header(write(tmp_path / "tiny.gguf"))
     assert bytes_needed(tiny, 10, BATCH) == tiny.size_bytes + 10 * 4 * (2 + 2) * 2 + 10 * 6 * 4 + PROCESS_BYTES
+
+
+# What llama.cpp says that it keeps of each sequence: rows of a convolution, and the state itself.
+STATES: dict[str, tuple[dict[str, Value], int]] = {
+    "lfm2": ({"lfm2.shortconv.l_cache": 3}, 2 * 256 * 2),
+    "mamba2": (
+        {"mamba2.ssm.conv_kernel": 4, "mamba2.ssm.inner_size": 512, "mamba2.ssm.state_size": 128},
+        4 * (3 * (512 + 2 * 128) + 512 * 128),
+    ),
+    "rwkv7": ({"rwkv7.wkv.head_size": 64, "rwkv7.token_shift_count": 2}, 4 * 256 * (2 + 64)),
+}
+
+
+@pytest.mark.parametrize("architecture", STATES)
+def test_the_state_of_every_sequence_is_counted(architecture: str) -> None:
+    state, numbers = STATES[architecture]
+    metadata: dict[str, Value] = {
+        "general.architecture": architecture,
+        f"{architecture}.block_count": 4,
+        f"{architecture}.embedding_length": 256,
+        f"{architecture}.ssm.group_count": 1,
+        "lfm2.attention.head_count_kv": (0, 8, 0, 8),
+    }
+    without, recurrent = (GgufHeader(3, 1_000, known, {}, ()) for known in (metadata, metadata | state))
+    for slots in (1, 16):
+        more = bytes_needed(recurrent, 100, BATCH, slots) - bytes_needed(without, 100, BATCH, slots)
+        assert more == (slots + OTHER_SEQUENCES) * numbers * 4
+
+
+def test_attention_keeps_no_state() -> None:
+    assert bytes_needed(header_of(), 100, BATCH, 1) == bytes_needed(header_of(), 100, BATCH, 200)
+
+
+def test_as_many_sequences_rest_as_are_counted() -> None:
+    assert OTHER_SEQUENCES == RESTING_SEQUENCES + 1
 
 
 def test_a_model_that_does_not_fit_is_refused_with_both_figures() -> None:
