@@ -30,7 +30,7 @@ from model_pipeline.runs import RECIPE_FILE, SMOKE_FOLDER, Run, Stage, check_run
 from model_pipeline.training_environment import check_environment
 
 GATE_CODES = {"promote": 0, "refuse": 3, "too few": 4}  # 1 is an error and 2 a wrong option
-LOOP_CODES = {"canary": 0, "refused": 3, "too few": 4, "forgotten": 4, "withdrawn": 4, "busy": 4}
+LOOP_CODES = {"canary": 0, "failed": 1, "refused": 3, "too few": 4, "forgotten": 4, "withdrawn": 4, "busy": 4}
 INTERRUPTED = 130  # what a shell gives a command that Ctrl-C ended
 HELP = "From data to a GGUF model that the bot serves. A run is a folder; a stage that is finished is not run again."
 

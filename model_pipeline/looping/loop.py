@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from model_pipeline.data.curated_manifest import SETS, read_manifest
-from model_pipeline.errors import InputInvalid, TooFewRows
+from model_pipeline.errors import (
+    ExportFailed,
+    InputInvalid,
+    MaskWrong,
+    ParityFailed,
+    PipelineError,
+    QuantizationFailed,
+    TooFewRows,
+    TrainingFailed,
+)
 from model_pipeline.locking import only_process_in
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.leftovers import delete_leftovers
@@ -23,6 +32,8 @@ from model_pipeline.recipe import Family, Prefer, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, Run, Stage, create_run, open_run
 
+MOST_FAILURES = 3  # of the work on the model in one turn: what the machine lacks may be there another night
+_OF_THE_WORK = (ExportFailed, MaskWrong, ParityFailed, QuantizationFailed, TrainingFailed)
 LEAST_SHARE, MOST_SHARE = 0.01, 0.5  # as the bot takes them
 
 
@@ -46,7 +57,10 @@ class _Ended(Exception):
 
 
 def run_loop(wanted: Wanted, report: Report) -> Ending:
-    """Go through the steps that are not done, and write the page after each. Raises `PipelineError`."""
+    """Go through the steps that are not done, and write the page after each. Raises `PipelineError`.
+
+    The same turn goes on after that, unless the work on its model has failed `MOST_FAILURES` times.
+    """
     preferred(wanted.recipe)
     _check_share(wanted.share)
     turn, bot = open_turn(wanted.out), BotCommands(wanted.bot)
@@ -66,6 +80,9 @@ def run_loop(wanted: Wanted, report: Report) -> Ending:
             turn.ending, turn.said = Ending.CANARY, turn.steps[-1].said
         except _Ended as end:
             turn.ending, turn.said = end.ending, str(end)
+            report.say(turn.said)
+        except _OF_THE_WORK as error:
+            _count_failure(turn, error)
             report.say(turn.said)
         turn.save()
         write_page(turn)
@@ -108,6 +125,19 @@ def _busy(turn: Turn, status: Mapping[str, Any]) -> str:
         f"{canary['name']} is still being tried out: the next turn begins when that has ended "
         "(`quotesmith model status`)."
     )
+
+
+def _count_failure(turn: Turn, error: PipelineError) -> None:
+    """End a turn that has failed for the last time; raise the error again where it may be tried once more.
+
+    It goes on by the same words and the same recipe, so that what fails at one try is likely to fail at each.
+    """
+    turn.failures += 1
+    if turn.failures < MOST_FAILURES:
+        turn.save()
+        raise error
+    turn.ending = Ending.FAILED
+    turn.said = f"{error} It is the failure number {turn.failures} of this turn, which ends so; the next begins anew."
 
 
 def _begin(turn: Turn, status: Mapping[str, Any], recipe: Recipe, bot: BotCommands) -> None:

@@ -37,6 +37,7 @@ class Ending(StrEnum):
     TOO_FEW = "too few"  # too few people have said too little
     FORGOTTEN = "forgotten"  # somebody whose words were exported was forgotten since
     WITHDRAWN = "withdrawn"  # somebody whose words were exported does not consent to training any more
+    FAILED = "failed"  # the work on the model failed so often that it would fail again
     BUSY = "busy"  # another model is being tried out
 
 
@@ -63,6 +64,7 @@ class Turn:
     steps: list[Done] = field(default_factory=list)
     ending: Ending = Ending.OPEN
     said: str = ""  # why it ended so
+    failures: int = 0  # how often the work on the model has failed
 
     def done(self, step: Step) -> Done | None:
         """What a step came to; None where it is not done."""
@@ -103,7 +105,8 @@ def open_turn(folder: Path) -> Turn:
         content = json.loads(path.read_text(encoding="utf-8"))
         steps = [Done(Step(one["step"]), one["said"], one["seconds"], one["figures"]) for one in content["steps"]]
         kept = {key: content[key] for key in ("began", "against", "against_sha256", "against_folder", "name", "said")}
-        return Turn(folder, steps=steps, ending=Ending(content["ending"]), **kept)
+        failures = int(content.get("failures", 0))
+        return Turn(folder, steps=steps, ending=Ending(content["ending"]), failures=failures, **kept)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputInvalid(f"{path} cannot be read; delete {folder} to begin that turn anew.") from error
 

@@ -18,14 +18,14 @@ from bot.chat.eligibility import TERMS_VERSION
 from bot.chat.messages import ConversationKey, MessageKind, Platform, Vote, VoteSource
 from bot.storage.database import Database
 from model_pipeline.cli import app
-from model_pipeline.errors import InputInvalid, PipelineError
+from model_pipeline.errors import InputInvalid, ParityFailed, PipelineError, TrainingFailed
 from model_pipeline.looping import bot_commands
 from model_pipeline.looping.bot_commands import BotCommands
 from model_pipeline.looping.loop import Wanted, run_loop
 from model_pipeline.looping.record import Done, Ending, Step, next_folder, open_turn
 from model_pipeline.recipe import Recipe, read_recipe
 from model_pipeline.report import Report
-from model_pipeline.runs import create_run, sha256
+from model_pipeline.runs import Run, create_run, sha256
 from tests.integration.storage.conftest import key_of, stores_over, url_of
 from tests.model_folders import twin_of_the_embedded_model
 from tests.pipeline.curated_folder import write_curated
@@ -331,6 +331,28 @@ def test_what_the_bot_refuses_is_said_in_its_own_words(bot: Path, tmp_path: Path
     (bot / "config.toml").write_text("[inference]\nslot = 3\n")
     with pytest.raises(InputInvalid, match=r"^quotesmith model status failed: .*slot"):
         run_loop(wanted(bot, tmp_path / "turn"), Report())
+
+
+@pytest.mark.parametrize("kind", [ParityFailed, TrainingFailed])
+def test_a_turn_whose_training_fails_each_night_is_over_after_three_and_the_next_begins_anew(
+    kind: type[PipelineError], bot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, report = tmp_path / "loops" / "first", Quiet()
+    exported(bot, out)
+
+    def fails(run: Run, report: Report) -> None:
+        raise kind("The logits differ.")
+
+    monkeypatch.setattr("model_pipeline.stages.dequantize.dequantize", fails)
+    for _ in range(2):
+        with pytest.raises(kind):
+            run_loop(wanted(bot, next_folder(tmp_path / "loops")), report)
+        assert (out / "curated").is_dir() and next_folder(tmp_path / "loops") == out
+    done = CliRunner().invoke(app, ["loop", "--bot", str(bot), "--out", str(out)])
+    assert (done.exit_code, open_turn(out).ending) == (1, Ending.FAILED)
+    said = "The logits differ. It is the failure number 3 of this turn, which ends so; the next begins anew."
+    assert open_turn(out).said == said and said in (out / "report.html").read_text()
+    assert nothing_left_of(out, bot) and next_folder(tmp_path / "loops") != out
 
 
 def test_a_command_of_the_bot_that_takes_too_long_is_one_sentence(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from tests.unit.pipeline.looping.turns import turn
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     saved = turn(tmp_path / "one", Step.GATE, Ending.REFUSED, "The gate says no.")
+    saved.failures = 2
+    saved.save()
     assert open_turn(tmp_path / "one") == saved
     assert saved.done(Step.ADD) is None
 
