@@ -51,11 +51,10 @@ def open_source(path: Path) -> Source:
 def fill(workspace: Path, source: Source, name: str, origin: Origin, *, move: bool) -> Manifest:
     """Put the GGUF, and a manifest with that name, into the workspace.
 
-    With `move` the source is hashed where it lies and taken away only at the end: it must be on the same disk.
+    With `move` the GGUF is only hashed where it lies: whoever asked moves it, once nothing can be refused any more.
     Raises ModelInvalid for a wrong checksum, and OSError.
     """
-    target = workspace / source.gguf.name
-    sha256 = sha256_of(source.gguf) if move else copy_hashed(source.gguf, target)
+    sha256 = sha256_of(source.gguf) if move else copy_hashed(source.gguf, workspace / source.gguf.name)
     expected = source.manifest.sha256 if source.manifest else origin.sha256
     if expected and sha256 != expected:
         raise ModelInvalid(
@@ -69,8 +68,6 @@ def fill(workspace: Path, source: Source, name: str, origin: Origin, *, move: bo
         _copy_texts(source.gguf.parent, workspace)
         if judge := source.manifest.judge:
             shutil.copyfile(source.gguf.parent / judge.file, workspace / judge.file)
-    if move:
-        source.gguf.rename(target)
     return manifest
 
 

@@ -88,8 +88,9 @@ class ModelStore:
     def add(self, path: Path, name: str | None = None, *, move: bool = False, origin: Origin | None = None) -> Model:
         """Copy (or move) a model folder or a .gguf file into the store, whole or not at all, and return the model.
 
-        Adding the same content again returns what is there. Raises InputError for a bad or taken name,
-        ModelNotFound, ModelInvalid (also for a wrong checksum), ModelTooLarge when the disk is too small.
+        A GGUF that is to be moved must be on the same disk, and stays where it is when it is refused. Adding the same
+        content again returns what is there. Raises InputError for a bad or taken name, ModelNotFound, ModelInvalid
+        (also for a wrong checksum), ModelTooLarge when the disk is too small.
         """
         source = open_source(path)
         origin = origin or Origin()
@@ -102,6 +103,8 @@ class ModelStore:
                 twin = self._twin(source, manifest, name)
                 if twin is not None:
                     return self.get(twin)
+                if move:
+                    source.gguf.rename(fresh / source.gguf.name)
                 fresh.rename(self.folder / manifest.name)
         return self.get(manifest.name)
 

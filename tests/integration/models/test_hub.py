@@ -13,11 +13,13 @@ from huggingface_hub import constants
 
 from bot.errors import DownloadFailed, InputError, ModelError, ModelInvalid, ModelNotFound, ModelTooLarge
 from bot.models.catalogue import CATALOGUE
+from bot.models.hub import PullOptions, pull
 from bot.models.hub_client import MAX_FAILURES
 from bot.models.memory import PROCESS_BYTES
 from bot.models.store import ModelStore
 from tests.integration.models.puller import FILE, GGUF, REPO, TOKEN, Puller
 from tests.servers.hub import COMMIT, LoopbackHub, Refusal
+from tests.unit.models.folders import model_folder
 from tests.unit.models.gguf_builder import build
 
 OFFLINE_PORT = 9  # discard: nothing listens there
@@ -182,6 +184,22 @@ def test_a_file_that_is_no_model_is_deleted(person: Puller, hub: LoopbackHub) ->
 
     assert "is not a GGUF model" in person.refused(ModelInvalid)
     assert person.arrived() is None
+
+
+def test_a_download_whose_name_was_taken_meanwhile_is_kept_for_another(
+    person: Puller, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    other = model_folder(tmp_path / "other", filling=b"\3", name="mine")
+
+    def somebody_adds(done: int, total: int) -> None:
+        if done == total:
+            person.store.add(other)
+
+    with pytest.raises(InputError, match="A different model is already called mine"):
+        pull(REPO, person.store, "mine", somebody_adds, PullOptions(hub.endpoint))
+    assert person.arrived() == len(GGUF)
+    assert person.pull(name="yours").path.read_bytes() == GGUF
+    assert hub.ranges == [""]  # nothing was downloaded again
 
 
 # -- refused before a byte --------------------------------------------------------------------------------------------

@@ -113,6 +113,17 @@ def test_a_moved_file_is_taken_away_and_its_origin_recorded(store: ModelStore, t
     assert store.get("tiny", verify=True) == model
 
 
+def test_a_file_that_was_to_be_moved_and_is_refused_stays_where_it_is(
+    store: ModelStore, tiny: Path, tmp_path: Path
+) -> None:
+    store.add(tiny)
+    gguf = write(tmp_path / "other.gguf", filling=b"\2")
+    with pytest.raises(InputError, match="A different model is already called tiny"):
+        store.add(gguf, "tiny", move=True)
+
+    assert store.add(gguf, "other", move=True).name == "other"
+
+
 def test_the_same_content_is_kept_once(store: ModelStore, tiny: Path, tmp_path: Path) -> None:
     first = store.add(tiny)
 
