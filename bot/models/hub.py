@@ -14,7 +14,7 @@ from pathlib import Path
 from bot.chat.model import Model
 from bot.errors import DownloadFailed, ModelInvalid
 from bot.models.disk import disk_errors, workspace
-from bot.models.folder import name_from_file
+from bot.models.folder import check_judge, name_from_file
 from bot.models.hub_client import HubClient, Progress
 from bot.models.hub_manifest import (
     check_belongs,
@@ -68,25 +68,33 @@ def pull(
     name = name or _name(wanted, file, manifest)
     store.check_free(name)
     check_memory(name, least_bytes_needed(file.size_bytes), options.available_memory())
-    arrival = _Arrival(file, name, _origin(wanted, repository, file), manifest)
     judge = judge_file(manifest, repository) if manifest else None
+    arrival = _Arrival(file, name, _origin(wanted, repository, file), manifest, judge)
 
     def fetch(target: Path) -> None:
-        client.fetch(repository, file, target, progress)
-        if judge:
+        if manifest and manifest.judge and judge:
+            # It is small, so it comes first, and anew: the half of an older one may lie there.
+            (target.parent / judge.path).unlink(missing_ok=True)
             client.fetch(repository, judge, target.parent / judge.path)
+            check_judge(target.parent, manifest.judge)
+        client.fetch(repository, file, target, progress)
 
     return _fetch_and_add(arrival, store, fetch)
 
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """A file, and what it becomes in the store; `manifest` is the repository's, if it has one of ours."""
+    """A file, and what it becomes in the store; `manifest` and `judge` are the repository's, if it has some of ours."""
 
     file: HubFile
     name: str
     origin: Origin
     manifest: Manifest | None
+    judge: HubFile | None
+
+    @property
+    def size_bytes(self) -> int:
+        return self.file.size_bytes + (self.judge.size_bytes if self.judge else 0)
 
     def add_to(self, store: ModelStore, gguf: Path) -> Model:
         if self.manifest is None:
@@ -146,7 +154,7 @@ def _fetch_and_add(arrival: _Arrival, store: ModelStore, fetch: Callable[[Path],
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _sole_downloader(target):
-            store.check_disk(arrival.file.size_bytes - target.stat().st_size)
+            store.check_disk(arrival.size_bytes - target.stat().st_size)
             fetch(target)
             try:
                 model = arrival.add_to(store, target)

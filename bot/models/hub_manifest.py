@@ -59,15 +59,21 @@ def default_file(manifest: Manifest, repository: HubRepository) -> str:
 
 
 def judge_file(manifest: Manifest, repository: HubRepository) -> HubFile | None:
-    """The file of the manifest's judge, if it has one. Raises ModelInvalid when it is not there."""
-    if manifest.judge is None:
+    """The file of the manifest's judge, if it has one. Raises ModelInvalid when that is gone or of another size."""
+    judge = manifest.judge
+    if judge is None:
         return None
-    for file in repository.files:
-        if file.path == manifest.judge.file:
-            return file
-    raise ModelInvalid(
-        f"The {MANIFEST_FILE} of {repository.name} names the judge {manifest.judge.file!r}, which is not there."
-    )
+    found = next((file for file in repository.files if file.path == judge.file), None)
+    if found is None:
+        raise ModelInvalid(
+            f"The {MANIFEST_FILE} of {repository.name} names the judge {judge.file!r}, which is not there."
+        )
+    if found.size_bytes != judge.size_bytes:
+        raise ModelInvalid(
+            f"The {MANIFEST_FILE} of {repository.name} does not belong to its {judge.file}: it gives "
+            f"{judge.size_bytes:,} bytes, and the hub has {found.size_bytes:,} bytes."
+        )
+    return found
 
 
 def is_about(manifest: Manifest, file: HubFile) -> bool:
@@ -93,9 +99,11 @@ def manifest_for(manifest: Manifest, file: HubFile, gguf: Path, origin: Origin) 
 
 
 def check_same_use(manifest: Manifest, here: Manifest, name: str) -> None:
-    """Raise InputError when the same GGUF is here as `name` and is asked or sampled in another way."""
+    """Raise InputError when the same GGUF is here as `name` and is asked, sampled or judged in another way."""
     if _use(manifest) != _use(here):
-        raise InputError(f"The same model file is here as {name} with other prompts or sampling: remove it first.")
+        raise InputError(
+            f"The same model file is here as {name} with other prompts, sampling or judge: remove it first."
+        )
 
 
 def _use(manifest: Manifest) -> tuple[object, ...]:
@@ -105,4 +113,5 @@ def _use(manifest: Manifest) -> tuple[object, ...]:
         manifest.system_prompt,
         manifest.history_messages,
         manifest.context_tokens,
+        manifest.judge,
     )

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from bot.errors import DownloadFailed, InputError, ModelInvalid, ModelNotFound
+from bot.errors import DownloadFailed, InputError, ModelError, ModelInvalid, ModelNotFound, ModelTooLarge
+from bot.models.disk import DISK_RESERVE_BYTES
 from bot.models.manifest import MAX_MANIFEST_BYTES
+from bot.models.store import ModelStore
 from tests.integration.models.puller import FILE, GGUF, REPO, Puller
 from tests.servers.hub import COMMIT, LoopbackHub, Refusal
 from tests.unit.models.folders import manifest_for
@@ -83,9 +85,44 @@ def test_a_judge_that_is_not_the_one_that_is_meant_is_refused(
     person: Puller, hub: LoopbackHub, manifest: dict[str, Any]
 ) -> None:
     with_judge(hub, manifest, b"something else", "0" * 64)
-    with pytest.raises(ModelInvalid, match=r"was deleted: the judge .* is not the one that the manifest means"):
+    with pytest.raises(ModelInvalid, match=r"The judge .* is not the one that the manifest means"):
         person.pull()
     assert person.store.names() == ("starter",)
+    assert not person.progress  # nothing of the model was downloaded in vain
+
+
+def test_a_judge_of_another_size_is_not_downloaded(person: Puller, hub: LoopbackHub, manifest: dict[str, Any]) -> None:
+    with_judge(hub, manifest, b"what chooses")
+    hub.add(REPO, "judge.npz", bytes(100_000))
+    text = refusal_of(person, ModelInvalid)
+    assert "does not belong to its judge.npz: it gives 12 bytes, and the hub has 100,000 bytes" in text
+
+
+def test_what_is_left_of_an_older_judge_spoils_no_download(
+    person: Puller, hub: LoopbackHub, manifest: dict[str, Any]
+) -> None:
+    with_judge(hub, manifest, b"what chose until today")
+    person.stop_after = len(GGUF)
+    with pytest.raises(KeyboardInterrupt):
+        person.pull()
+    person.stop_after = None
+    (judge,) = person.store.downloads.glob("*/judge.npz")
+    judge.write_bytes(b"what ch")  # a pull that was cut off there
+    with_judge(hub, manifest, b"what chooses")
+
+    model = person.pull()
+    assert model.judge_path is not None and model.judge_path.read_bytes() == b"what chooses"
+    assert model.path.read_bytes() == GGUF
+    assert person.progress[-1] == (len(GGUF), len(GGUF))
+
+
+def test_a_judge_counts_where_the_disk_is_checked(person: Puller, hub: LoopbackHub, manifest: dict[str, Any]) -> None:
+    with_judge(hub, manifest, bytes(5_000))
+    room = DISK_RESERVE_BYTES + len(GGUF) + 4_999
+    person.store = ModelStore(person.store.folder, person.store.embedded, free_disk=lambda folder: room)
+    assert "free some space" in refusal_of(person, ModelTooLarge)
+    room += 1
+    assert person.pull().judge_path is not None
 
 
 def test_a_judge_that_is_not_there_is_named(person: Puller, hub: LoopbackHub, manifest: dict[str, Any]) -> None:
@@ -224,7 +261,10 @@ def test_a_manifest_whose_file_is_gone_still_holds_for_the_others(
     assert f"it has {OTHER}" in refusal_of(person, ModelNotFound, f"{REPO}:Q2_K")
 
 
-@pytest.mark.parametrize("change", [{"sampling": {}}, {"history_messages": 1}])
+JUDGE = {"file": "judge.npz", "sha256": "0" * 64, "size_bytes": 5}
+
+
+@pytest.mark.parametrize("change", [{"sampling": {}}, {"history_messages": 1}, {"judge": JUDGE}])
 def test_the_same_file_with_other_prompts_is_not_replaced_silently(
     person: Puller, hub: LoopbackHub, manifest: dict[str, Any], change: dict[str, Any]
 ) -> None:
@@ -233,8 +273,10 @@ def test_the_same_file_with_other_prompts_is_not_replaced_silently(
     assert person.pull() == first
     publish(hub, manifest | change)
 
-    text = "The same model file is here as tiny-quotes with other prompts or sampling: remove it first."
+    text = "The same model file is here as tiny-quotes with other prompts, sampling or judge: remove it first."
     assert refusal_of(person, InputError) == text
+    if "judge" in change:
+        with_judge(hub, manifest, b"what chooses")
     person.store.remove("tiny-quotes")
     assert person.pull() != first
 
@@ -262,7 +304,7 @@ def test_damaged_content_is_deleted_with_its_manifest(
     assert list(person.store.downloads.iterdir()) == []
 
 
-def refusal_of(person: Puller, error: type[ModelNotFound | InputError], spec: str = REPO) -> str:
+def refusal_of(person: Puller, error: type[ModelError | InputError], spec: str = REPO) -> str:
     """What is told when something is in the store already."""
     with pytest.raises(error) as refusal:
         person.pull(spec)
