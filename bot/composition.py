@@ -166,6 +166,7 @@ async def chores(bot: Bot, tell: ChangeTold) -> AsyncIterator[None]:
 
     Quotes are written ahead when nobody waits, old content is erased, what was stored before there was a key is
     encrypted, and the models change as other processes and the votes of a canary decide; `tell` is told of that.
+    Each goes on whatever goes wrong in it, a defect too: until the bot stops, nobody would begin it again.
     """
     work = {
         "writing ahead": _write_ahead(bot.service),
@@ -194,6 +195,10 @@ async def _write_ahead(service: ChatService) -> None:
             if str(error) != told:  # a sentence that stays true is said once
                 log.warning("no quote was written ahead: %s", error)
             told = str(error)
+        except Exception as error:
+            if repr(error) != told:
+                log.exception("no quote was written ahead")
+            told = repr(error)
         if not wrote:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
@@ -207,6 +212,8 @@ async def _erase_expired(database: Database, kept: RetentionSettings, typed: Pat
             expired = await erase_expired(database, kept)
         except QuotesmithError as error:
             log.warning("what was kept for long enough is not erased today: %s", error)
+        except Exception:
+            log.exception("what was kept for long enough is not erased today")
         else:
             log.info("kept for long enough, and erased: %d messages, %d events", expired.messages, expired.events)
         await asyncio.to_thread(_drop_typed, typed, kept.conversation_days)  # a slow disk holds nobody up
@@ -223,6 +230,8 @@ async def _seal_stored(database: Database) -> None:
                 log.info("stored before there was a data key, and encrypted now: %d texts", sealed)
         except QuotesmithError as error:
             log.warning("what was stored before there was a data key is not encrypted today: %s", error)
+        except Exception:
+            log.exception("what was stored before there was a data key is not encrypted today")
         await asyncio.sleep(_DAY_S)
 
 
@@ -235,6 +244,8 @@ def _drop_typed(file: Path, days: int) -> None:
         drop_before(file, datetime.now(UTC) - timedelta(days=days))
     except OSError as error:
         log.warning("what was typed at the terminal is not erased today: %s (%s)", file, error.strerror)
+    except Exception:
+        log.exception("what was typed at the terminal is not erased today: %s", file)
 
 
 def training_rule(settings: Settings) -> TrainingRule:

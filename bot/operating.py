@@ -138,12 +138,16 @@ class LiveOperations:
         while True:
             try:
                 if changed_to := await self.catch_up():
-                    await tell(changed_to)
+                    await _told(tell, changed_to)
                 told = ""
             except QuotesmithError as error:
                 if str(error) != told:  # a sentence that stays true is said once
                     log.warning("what the store says cannot be done: %s", error)
                 told = str(error)
+            except Exception as error:  # a defect, or something that passes: what is decided later is done
+                if repr(error) != told:
+                    log.exception("what the store says cannot be done")
+                told = repr(error)
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def catch_up(self) -> str:
@@ -290,6 +294,15 @@ class LiveOperations:
         task = asyncio.create_task(_retired(worker), name="retiring a worker")
         self._retiring[task] = worker
         task.add_done_callback(self._retiring.pop)
+
+
+async def _told(tell: ChangeTold, model: str) -> None:
+    try:
+        await tell(model)
+    except QuotesmithError as error:
+        log.warning("not everybody is told that the model %s answers: %s", model, error)
+    except Exception:
+        log.exception("not everybody is told that the model %s answers", model)
 
 
 async def _retired(worker: WorkerClient) -> None:

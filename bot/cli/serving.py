@@ -87,9 +87,11 @@ async def _platforms(settings: Settings, platforms: Sequence[Platform]) -> int:
         _say(f"Quotesmith answers with the model {bot.model.name}.")
 
         async def tell(model: str) -> None:
-            _say(f"Quotesmith answers with the model {model} from now on.")
-            for desk in desks:
-                await desk.announce("announce-model", model=model)
+            try:
+                _say(f"Quotesmith answers with the model {model} from now on.")
+            finally:  # the chats want to know it also where nobody reads what is said here any more
+                for desk in desks:
+                    await desk.announce("announce-model", model=model)
 
         async with chores(bot, tell):
             serving = asyncio.create_task(serve(clients, _say, time.monotonic), name="serving the platforms")

@@ -13,7 +13,18 @@ import pytest
 import bot.composition
 from bot.chat.messages import ConversationKey, MessageKind, Platform, QuoteSource
 from bot.chat.replies import Reply
-from bot.composition import STARTER, Bot, _drop_typed, _erase_expired, chores, open_bot, open_database, worker_options
+from bot.composition import (
+    STARTER,
+    Bot,
+    _drop_typed,
+    _erase_expired,
+    _seal_stored,
+    _write_ahead,
+    chores,
+    open_bot,
+    open_database,
+    worker_options,
+)
 from bot.errors import DataKeyError, ModelNotFound, ModelTooLarge
 from bot.models.folder import model_header, read_folder
 from bot.models.memory import bytes_needed
@@ -26,6 +37,7 @@ from bot.settings import (
     Settings,
 )
 from bot.storage.conversations import SqlConversations
+from bot.storage.database import Database
 from bot.storage.jobs import SqlJobLedger
 
 
@@ -95,6 +107,68 @@ async def test_what_was_stored_before_there_was_a_key_is_encrypted_while_the_bot
             await asyncio.sleep(0)
         (kept,) = await SqlConversations(served.database).history(key_of("ada"), 10)
         assert kept.text == "my cat is called Turing"
+
+
+class Stumbling:
+    """A database that a defect keeps from being used the first time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._stumbled = database, False
+
+    def __getattr__(self, name: str) -> object:
+        if not self._stumbled:
+            self._stumbled = True
+            raise ZeroDivisionError("a defect")
+        return getattr(self._database, name)
+
+
+@pytest.mark.parametrize("chore", ["erased", "encrypted"])
+async def test_a_defect_in_a_daily_chore_costs_one_day(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, chore: str
+) -> None:
+    monkeypatch.setattr(bot.composition, "_DAY_S", 0.0)
+    before = await open_database(settings)
+    await SqlJobLedger(before).accept(key_of("ada"), MessageKind.CHAT, "my cat is called Turing")
+    await before.close()
+    sealed = settings.model_copy(update={"secrets": Secrets.model_validate({"data_key": "5" * 64})})
+    database = await open_database(sealed)
+    stumbling: Database = Stumbling(database)  # type: ignore[assignment]
+    daily = _erase_expired(stumbling, RetentionSettings(), tmp_path / "none")
+    doing, done = (daily, "and erased: 0 messages") if chore == "erased" else (_seal_stored(stumbling), "now: 1 texts")
+    with caplog.at_level(logging.INFO, "bot.composition"):
+        task = asyncio.create_task(doing)
+        while not any(done in record.getMessage() for record in caplog.records):
+            assert not task.done()
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    await database.close()
+    assert f"is not {chore} today" in caplog.records[0].getMessage() and "a defect" in caplog.text
+    daily.close()
+
+
+async def test_a_defect_in_writing_ahead_is_told_once_and_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bot.composition, "_LOOK_AGAIN_S", 0.0)
+    went_on = asyncio.Event()
+
+    class Service:
+        times = 0
+
+        async def write_ahead(self) -> bool:
+            self.times += 1
+            if self.times <= 3:
+                raise ZeroDivisionError("a defect")
+            went_on.set()
+            return False
+
+    task = asyncio.create_task(_write_ahead(Service()))  # type: ignore[arg-type]
+    await asyncio.wait([task, asyncio.create_task(went_on.wait())], return_when=asyncio.FIRST_COMPLETED)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+    assert [record.getMessage() for record in caplog.records] == ["no quote was written ahead"]
 
 
 async def test_memory_that_is_short_makes_the_cache_smaller(

@@ -18,7 +18,7 @@ from bot import operating
 from bot.chat.canary import CanaryState
 from bot.chat.messages import ConversationKey, MessageKind, Platform, Preferred
 from bot.chat.replies import Reply
-from bot.composition import Bot, open_bot, open_store
+from bot.composition import Bot, chores, open_bot, open_store
 from bot.errors import ModelError, WorkerCrashed
 from bot.inference import worker_client
 from bot.models.store import ModelStore
@@ -366,6 +366,29 @@ async def test_a_choice_that_cannot_be_loaded_is_tried_again_after_a_pause_and_t
     following.cancel()
     assert sum("cannot be done" in record.getMessage() for record in caplog.records) == 1
     assert await model_for(served, "ada") == "twin"
+
+
+async def test_what_is_decided_is_done_also_where_nobody_can_be_told(
+    served: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(operating, "LOOK_AGAIN_S", 0.0)
+    real = ModelStore.decided
+
+    def decided(store: ModelStore) -> object:
+        monkeypatch.setattr(ModelStore, "decided", real)
+        raise ZeroDivisionError("a defect")
+
+    async def tell(model: str) -> None:
+        raise BrokenPipeError("nobody reads this any more")
+
+    monkeypatch.setattr(ModelStore, "decided", decided)
+    async with asyncio.timeout(PATIENCE_S), chores(served, tell):
+        for chosen in ("twin", "starter", "twin"):
+            open_store(settings).use(chosen)
+            while served.operations.model_in_use() != chosen:
+                await asyncio.sleep(0)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said[:2] == ["what the store says cannot be done", "not everybody is told that the model twin answers"]
 
 
 async def test_choosing_the_model_that_answers_starts_it_anew_where_its_worker_could_not_be_started(

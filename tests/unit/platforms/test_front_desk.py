@@ -17,10 +17,12 @@ from bot.chat.ports import Place
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import InputError, StorageError
 from bot.platforms.access import AccessLists
+from bot.platforms.address import Address
 from bot.platforms.commands import IN_CHATS, Action, Command, parse
 from bot.platforms.errands import Outcome
 from bot.platforms.front_desk import DeskSettings, FrontDesk, Records
 from bot.platforms.incoming import Incoming
+from bot.platforms.outlet import AddressOver, Button, ChatCooldown, ChatGone, ChatUnreachable, PostGone
 from bot.platforms.rights import PrivacyFacts
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakePeople, FakeStore, Script, Stall, fixed_words, says
@@ -307,6 +309,23 @@ async def test_a_model_that_answers_already_is_announced_to_nobody() -> None:
     b = bench()
     await b.say("/announce on", "root")
     assert (await b.say("/model use starter", "root"))[1:] == ["starter answers from now on."]
+
+
+async def test_what_is_announced_is_said_in_all_chats_that_can_be_reached() -> None:
+    out_of_reach = {"left": ChatGone(), "away": ChatUnreachable(), "closed": ChatCooldown(9.0), "moved": AddressOver()}
+    out_of_reach["thread deleted"] = PostGone()
+
+    class Refusing(FakeOutlet):
+        async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
+            if address.chat_id in out_of_reach:
+                raise out_of_reach[address.chat_id]
+            return await super().create(address, text, buttons, nonce)
+
+    b = bench()
+    b.desk.outlet = outlet = Refusing()
+    b.records.announced = [Place(chat, "") for chat in (*out_of_reach, "lobby")]
+    await b.desk.announce("announce-model", model="bigger")
+    assert outlet.texts() == ["A new model answers from now on: bigger."]
 
 
 async def test_operators_see_what_the_votes_show_of_a_model_that_is_tried_out() -> None:
