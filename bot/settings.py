@@ -121,7 +121,7 @@ class InferenceSettings(_Section):
     threads: int = Field(0, ge=0, le=512)
     spin_count: int = Field(300, ge=0, le=1_000_000_000)
     deadline_s: float = Field(180.0, ge=0.1, le=86_400)
-    hang_timeout_s: float = Field(60.0, ge=3.0, le=86_400)  # signs of life come every second
+    hang_timeout_s: float = Field(60.0, ge=8.0, le=86_400)  # signs of life come behind steps of up to 4 seconds
     load_timeout_s: float = Field(300.0, ge=0.1, le=86_400)
     max_resumes: int = Field(3, ge=0, le=100)
 

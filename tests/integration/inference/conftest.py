@@ -34,14 +34,20 @@ async def start_worker() -> AsyncIterator[StartWorker]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            model_path: Path | None = None, *, wait: bool = True, history_messages: int | None = None, **inference: Any
+            model_path: Path | None = None,
+            *,
+            wait: bool = True,
+            history_messages: int | None = None,
+            hang_timeout_s: float | None = None,  # also a shorter one than the settings allow
+            **inference: Any,
         ) -> WorkerClient:
             given, limits = options(**inference)
             if model_path is not None:
                 given = replace(given, model_path=str(model_path))
             if history_messages is not None:
                 given = replace(given, history_messages=history_messages)
-            client = WorkerClient(given, client_limits(limits))
+            allowed = client_limits(limits)
+            client = WorkerClient(given, replace(allowed, hang_timeout_s=hang_timeout_s or allowed.hang_timeout_s))
             client.start()
             stack.push_async_callback(client.close)
             if wait:

@@ -22,6 +22,7 @@ from bot.composition import STARTER
 from bot.errors import BusyError, ModelInvalid, ModelTooLarge, WorkerCrashed
 from bot.inference import wire, worker_client
 from bot.inference.worker_client import WorkerClient
+from bot.inference.worker_process import STEP_S
 from bot.models.gguf_header import read_header
 from bot.settings import InferenceSettings
 from tests.integration.inference import recurrent_model
@@ -36,6 +37,7 @@ LONG = GenerationRequest(
     sampling=Sampling(temperature=0.9),
     grammar="root ::= [a-zA-Z ,.]{2000,3000}",
 )
+ALLOWED = InferenceSettings.model_json_schema()["properties"]
 
 
 async def written(client: WorkerClient, request: GenerationRequest) -> tuple[str, Finished]:
@@ -127,6 +129,10 @@ async def test_a_hanging_worker_is_replaced(start_worker: StartWorker) -> None:
             elif isinstance(event, Finished):
                 end = event
     assert stopped and end is not None and end.resumed == 1 and text
+
+
+def test_a_worker_in_a_long_step_is_never_taken_for_one_that_hangs() -> None:
+    assert ALLOWED["hang_timeout_s"]["minimum"] >= 2 * STEP_S
 
 
 async def test_a_request_that_kills_every_worker_is_given_up(start_worker: StartWorker) -> None:
@@ -291,9 +297,6 @@ async def test_a_template_that_takes_no_empty_turn_ends_no_worker(
     request = GenerationRequest("a", (Turn(Role.USER, "hello"),), conversation="c", max_tokens=8, seed=1)
     text, end = await written(client, replace(request, grammar='root ::= "a"', stop=stop))
     assert (text, end.resumed) == ("" if stop else "a", 0)
-
-
-ALLOWED = InferenceSettings.model_json_schema()["properties"]
 
 
 @pytest.mark.parametrize(
