@@ -331,6 +331,11 @@ class Quantize(_Section):
         return self
 
 
+    @property
+    def type_names(self) -> tuple[str, ...]:
+        """The types by llama.cpp's names, each once: `q4_k_m` and `Q4_K` are Q4_K_M."""
+        return tuple(dict.fromkeys(map(parse_type, self.types)))
+
 class Judge(_Section):
     """What chooses among several quotes of the served model.
 

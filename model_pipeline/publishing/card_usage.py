@@ -25,7 +25,7 @@ def loading_section(recipe: Recipe) -> str:
 
 def _of_gguf(facts: Facts) -> str:
     recipe, prompt = facts.recipe, facts.recipe.served.quote_prompt
-    repo, quantization = recipe.publish.gguf, facts.served.get("quantization", recipe.quantize.types[0])
+    repo, quantization = recipe.publish.gguf, facts.served.get("quantization", recipe.quantize.type_names[0])
     turn = "as a user turn of the chat template" if prompt.chat else "as plain text that the model completes"
     case = ", the keyword in lower case" if prompt.lower_case else ""
     bare = ", without an article before it" if prompt.bare else ""

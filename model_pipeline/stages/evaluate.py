@@ -44,7 +44,6 @@ from model_pipeline.evaluation.served_quotes import (
 )
 from model_pipeline.evaluation.served_summary import card_section, show_summary, summary_figures
 from model_pipeline.gguf.model_folder import GGUF_FILE, record_evaluation
-from model_pipeline.gguf.quantize import parse_type
 from model_pipeline.learned_texts import learned_before, learned_texts
 from model_pipeline.recipe import Family, Method, Precision
 from model_pipeline.report import Report
@@ -284,7 +283,7 @@ def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
     yield (
         f"{BASE} is the model before fine-tuning and {TUNED} the merged one, both computed in "
         f"{str(_dtype(hardware)).removeprefix('torch.')} on {hardware.name}; {QUANTIZED} is the served GGUF, "
-        f"{parse_type(recipe.quantize.types[0])}, in llama.cpp on the processor."
+        f"{recipe.quantize.type_names[0]}, in llama.cpp on the processor."
     )
     drawn = f"at temperature {settings.temperature:g} with top_p {settings.top_p:g} and the seed {settings.seed}"
     how = "greedily" if settings.temperature == 0 else drawn

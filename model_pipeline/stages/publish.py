@@ -116,8 +116,10 @@ def _gguf(run: Run, facts: Facts) -> Repository:
     """The model folder that the bot takes, under names that tell the types, and the other types beside it."""
     run.manifest(Stage.QUANTIZE)
     found = {str(facts.served["file"]): _existing(run.model_folder / "model.gguf")}
-    for path in sorted(run.of(Stage.QUANTIZE).glob("*.gguf")):
-        found.setdefault(_gguf_name(run.recipe, _type_of(path, run.recipe)), path)
+    for type_name in run.recipe.quantize.type_names:
+        name = _gguf_name(run.recipe, type_name)
+        if name not in found:
+            found[name] = _existing(run.of(Stage.QUANTIZE) / name)
     if judge := facts.served.get("judge"):
         found[str(judge["file"])] = _existing(run.model_folder / str(judge["file"]))
     manifest = json.dumps(facts.served, ensure_ascii=False, indent=2) + "\n"
@@ -188,12 +190,6 @@ def _bare(value: Any) -> Any:
 
 def _gguf_name(recipe: Recipe, type_name: str) -> str:
     return f"{recipe.name}-{type_name}.gguf"
-
-
-def _type_of(path: Path, recipe: Recipe) -> str:
-    """llama.cpp's name of a file's type: the longest of the recipe's that stands in its name."""
-    types = (name for name in recipe.quantize.types if name.lower() in path.stem.lower())
-    return max(types, key=len, default=path.stem)
 
 
 def _is_of_people(recipe: Recipe) -> bool:

@@ -22,7 +22,6 @@ from model_pipeline.gguf.held_out import card_of, probes_of, replies_of
 from model_pipeline.gguf.measured import Measured, kept, measure
 from model_pipeline.gguf.model_folder import JUDGE_FILE, MANIFEST_FILE, record_judge
 from model_pipeline.gguf.parity import Gate, Probes, check_parity, require
-from model_pipeline.gguf.quantize import parse_type
 from model_pipeline.gguf.quantize import quantize as write_quantized
 from model_pipeline.gguf.reference import HuggingFaceModel
 from model_pipeline.gguf.served_model import Origin, context_of, write_served_model
@@ -30,7 +29,7 @@ from model_pipeline.judging.judge_of_states import reads_states
 from model_pipeline.judging.judge_of_words import save_filters
 from model_pipeline.judging.learned_filters import save_with_filters
 from model_pipeline.learned_texts import filters_of
-from model_pipeline.recipe import Family, Recipe
+from model_pipeline.recipe import Family
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, Run, Stage, sha256, versions
 from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
@@ -72,7 +71,7 @@ def quantize(run: Run, report: Report) -> None:
         _check_context(source.path, description)
         report.say(f"{source.outtype}: measuring the file that is not quantized.")
         unquantized = kept(folder / "unquantized.json", source.sha256, lambda: _unquantized(source))
-        found = {name: _type(folder, run.recipe.name, name, source, report) for name in _types(run.recipe)}
+        found = {name: _type(folder, run.recipe.name, name, source, report) for name in run.recipe.quantize.type_names}
         _show(report, source.outtype, unquantized, found)
         _serve(run, description, source, unquantized, found, report)
     figures = {
@@ -96,10 +95,6 @@ def _source(run: Run) -> _Source:
         probes=probes_of(run, trained.tokenizer),
         replies=replies_of(run, trained.tokenizer, CONTEXT_TOKENS),
     )
-
-
-def _types(recipe: Recipe) -> list[str]:
-    return list(dict.fromkeys(parse_type(name) for name in recipe.quantize.types))
 
 
 def _check_context(gguf: Path, description: Description) -> None:

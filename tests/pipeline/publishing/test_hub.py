@@ -116,7 +116,7 @@ def test_an_upload_that_is_cut_is_sent_again(person: Publisher, hub: LoopbackHub
     hub.upload_cuts = [10_000]
     person.publish()
 
-    assert person.files(GGUF)["tiny-quotes-Q4_K_M.gguf"] == person.content("quantize/Q4_K_M.gguf")
+    assert person.files(GGUF)["tiny-quotes-Q4_K_M.gguf"] == person.content("quantize/tiny-quotes-Q4_K_M.gguf")
 
 
 def test_an_upload_that_is_cut_again_and_again_publishes_nothing_half(person: Publisher, hub: LoopbackHub) -> None:

@@ -89,6 +89,17 @@ def test_every_named_repository_holds_its_files(person: Publisher) -> None:
     }
 
 
+@pytest.mark.parametrize("types", [["q4_k_m", "q8-0"], ["Q4_K", "Q4_K_M", "Q8_0"]])
+def test_each_type_arrives_once_however_the_recipe_writes_it(
+    types: list[str], hub: LoopbackHub, tmp_path: Path
+) -> None:
+    person = Publisher(finished_run(tmp_path / "run", quantize={"types": types}), hub)
+    person.publish()
+
+    found = {path: content for path, content in person.files(NAMES["gguf"]).items() if path.endswith(".gguf")}
+    assert found == {"tiny-quotes-Q4_K_M.gguf": GGUF, "tiny-quotes-Q8_0.gguf": OTHER_GGUF}
+
+
 def test_files_arrive_byte_for_byte(person: Publisher) -> None:
     person.publish()
 
