@@ -25,7 +25,7 @@ from bot.models.disk import free_disk
 from bot.models.folder import model_header
 from bot.models.memory import available_memory, bytes_needed
 from bot.models.sizes import in_words
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 
 if TYPE_CHECKING:
     from bot.storage.database import Database
@@ -69,7 +69,7 @@ async def _report(quiet: bool) -> list[Check]:
 
 async def _checks() -> AsyncIterator[Check]:
     try:
-        settings = load_settings()
+        settings = session.begin()
     except QuotesmithError as error:
         yield Check("settings", False, str(error), "Correct it and run quotesmith doctor again for the rest.")
         return

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.servers.discord import DiscordServer
-from tests.servers.telegram import TelegramServer
+from tests.servers.telegram import Fault, TelegramServer
 
 DISCORD_TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.Gabcde." + "x" * 38
 WRONG_DISCORD, WRONG_TELEGRAM = DISCORD_TOKEN.replace("Gabcde", "Gwrong"), "999999:" + "B" * 35
@@ -20,15 +20,16 @@ SCHEMES = "begins with {0}s:// ({0}:// for this machine only)"
 
 
 async def doctor(folder: Path, environment: Mapping[str, str], **more: str) -> tuple[int, dict[str, Any]]:
-    """The exit code, and each check by its name."""
+    """The exit code, and each check by its name; all that is wrong stands in the checks."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "doctor", "--json"),
         cwd=folder,
         env={**environment, **more},
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
-    out, _ = await process.communicate()
-    assert process.returncode is not None
+    out, said = await process.communicate()
+    assert process.returncode is not None and said.decode() == ""
     return process.returncode, {check["name"]: check for check in json.loads(out)["checks"]}
 
 
@@ -66,6 +67,28 @@ async def test_wrong_tokens_are_told_from_an_outage_and_never_shown(
     assert checks["discord"]["detail"] == "Discord does not accept DISCORD_TOKEN."
     assert checks["telegram"]["detail"].startswith("Telegram cannot be reached")
     assert "Gwrong" not in str(checks) and "BBBB" not in str(checks)
+
+
+async def test_an_endpoint_that_is_no_telegram_is_told_and_the_log_shows_no_token(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    async with TelegramServer() as telegram:
+        telegram.fail_next("getMe", *(Fault.status(500, "Internal Server Error") for _ in range(20)))
+        given = {"TELEGRAM_TOKEN": telegram.token, "QUOTESMITH_TELEGRAM__BASE_URL": telegram.base_url}
+        code, checks = await doctor(tmp_path, environment, **given)
+        assert code == 1 and checks["telegram"]["detail"].startswith("Telegram cannot be reached")
+        log = {"QUOTESMITH_LOGGING__LEVEL": "debug", "QUOTESMITH_LOGGING__FILE": "doctor.log"}
+        await doctor(tmp_path, environment, **given, **log)
+    logged = (tmp_path / "doctor.log").read_text()
+    assert "/bot[secret]/getMe" in logged and telegram.token not in logged
+
+
+async def test_a_log_that_cannot_be_written_is_wrong_here_as_for_the_other_commands(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    code, checks = await doctor(tmp_path, environment, QUOTESMITH_LOGGING__FILE="/proc/none/bot.log")
+    assert code == 1 and not checks["settings"]["ok"]
+    assert checks["settings"]["detail"].startswith("logging.file is '/proc/none/bot.log', which cannot be written")
 
 
 @pytest.mark.parametrize(
