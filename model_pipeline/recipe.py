@@ -20,6 +20,7 @@ from model_pipeline.gating.settings import Gate
 from model_pipeline.gguf.description import Card, HistoryMessages, QuotePrompt, SamplingByUse
 from model_pipeline.gguf.quantize import parse_type
 from model_pipeline.library_errors import key_of, refusal
+from model_pipeline.optimizer_names import Optimizer, Schedule, ScheduleOfTrainer
 
 _Read = TypeVar("_Read", bound=BaseModel)
 RECIPES = files("model_pipeline") / "recipes"
@@ -186,7 +187,7 @@ class Pretrain(_Section):
     micro_batch: int = Field(8, ge=1)  # sequences at a time on the device
     learning_rate: float = Field(1e-3, gt=0)
     warmup: float = Field(0.02, ge=0)
-    scheduler: str = "cosine_with_min_lr"
+    scheduler: Schedule = "cosine_with_min_lr"
     weight_decay: float = Field(0.1, ge=0)
     validation_share: float = Field(0.005, gt=0, lt=0.5)
     evaluate_every: int = Field(100, ge=1)  # steps; a checkpoint is saved as often
@@ -211,8 +212,8 @@ class FineTune(_Section):
     max_steps: int = Field(0, ge=0)  # instead of epochs, if not 0
     batch_size: int = Field(4, ge=1)  # rows at a time on a device
     accumulate: int = Field(1, ge=1)  # batches for a step
-    optimizer: str = "adamw_8bit"  # a name of transformers' OptimizerNames
-    scheduler: str = "cosine"
+    optimizer: Optimizer = "adamw_8bit"
+    scheduler: ScheduleOfTrainer = "cosine"
     warmup: float = Field(0.03, ge=0)  # below 1 a share of the steps, from 1 a number of them
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -267,8 +268,8 @@ class Prefer(_Section):
     max_steps: int = Field(0, ge=0)  # of each method, instead of epochs, if not 0
     batch_size: int = Field(16, ge=2)  # KTO compares the rows of a batch with one another
     accumulate: int = Field(1, ge=1)
-    optimizer: str = "adamw_torch"
-    scheduler: str = "cosine"
+    optimizer: Optimizer = "adamw_torch"
+    scheduler: ScheduleOfTrainer = "cosine"
     warmup: float = Field(0.1, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -330,11 +331,11 @@ class Quantize(_Section):
                 raise ValueError(str(error).rstrip(".")) from error
         return self
 
-
     @property
     def type_names(self) -> tuple[str, ...]:
         """The types by llama.cpp's names, each once: `q4_k_m` and `Q4_K` are Q4_K_M."""
         return tuple(dict.fromkeys(map(parse_type, self.types)))
+
 
 class Judge(_Section):
     """What chooses among several quotes of the served model.
@@ -465,6 +466,18 @@ class Recipe(_Section):
         trained = self.trained_last
         return trained.how if isinstance(trained, Prefer) else trained.method
 
+    @property
+    def why_no_adapter(self) -> str:
+        """The sentence that says why a run has no adapter that others could use; "" where it has."""
+        if self.method is Method.FULL:
+            return "Fine-tuning every weight makes no adapter; leave publish.adapter empty."
+        if self.prefer and self.fine_tune and self.fine_tune.method is Method.FULL:
+            return (
+                "The adapter of [prefer] lies on weights that [fine_tune] made, which no repository holds; leave "
+                "publish.adapter empty, and name publish.merged or publish.gguf."
+            )
+        return ""
+
 
 def recipe_names() -> list[str]:
     """The recipes that come with this package."""
@@ -479,7 +492,10 @@ def read_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     content = _parse(recipe_text(name_or_path), name_or_path)
     for setting in settings:
         _set(content, setting)
-    return check_recipe(content, name_or_path)
+    recipe = check_recipe(content, name_or_path)
+    if recipe.publish.adapter and recipe.why_no_adapter:  # not of a run that is there: it has its model all the same
+        raise InputInvalid(recipe.why_no_adapter)
+    return recipe
 
 
 def read_curate(recipe: str, settings: Sequence[str] = ()) -> Curate:

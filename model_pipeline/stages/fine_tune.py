@@ -37,6 +37,7 @@ from model_pipeline.training.interpolation import interpolate, loss_after_traini
 from model_pipeline.training.length_grouped import LengthGroupedTrainer
 from model_pipeline.training.loss_curve import write_curve
 from model_pipeline.training.mask import check_mask
+from model_pipeline.training.optimizer import check_optimizer, schedule_options, told_of_settings
 from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnings_in
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
@@ -121,14 +122,17 @@ def _trainer(run: Run, folder: Path, hardware: Hardware) -> tuple[Any, list[Row]
     tokenizer = load_tokenizer(source, recipe.base.revision)
     model = load_base(source, recipe.base.revision, settings.method, dtype_of(precision), attention, train=True)
     model.config.use_cache = False
+    with told_of_settings("fine_tune"):
+        arguments = _arguments(run, folder, hardware, precision, attention)
+        check_optimizer(arguments, model)
     train, validation = _learned(run, "train"), _learned(run, "validation")
     trainer = LengthGroupedTrainer(
         model=model,
-        args=_arguments(run, folder, hardware, precision, attention),
+        args=arguments,
         train_dataset=_dataset(train, tokenizer),
         eval_dataset=_dataset(validation, tokenizer),
         processing_class=tokenizer,
-        peft_config=None if settings.method is Method.FULL else lora_config(settings),
+        peft_config=None if settings.method is Method.FULL else lora_config(settings, model),
         callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience else [],
     )
     trainer.remove_callback(PrinterCallback)
@@ -178,6 +182,7 @@ def _arguments(run: Run, folder: Path, hardware: Hardware, precision: Precision,
         max_steps=settings.max_steps or -1,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler,
+        lr_scheduler_kwargs=schedule_options(settings.scheduler),
         warmup_steps=settings.warmup,
         optim=settings.optimizer,
         weight_decay=settings.weight_decay,

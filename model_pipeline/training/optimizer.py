@@ -1,13 +1,14 @@
-"""The optimizer and the schedule of pretraining, as the recipe names them; takes no step."""
+"""Optimizers and schedules as the recipe names them, and what transformers refuses of them; takes no step."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import get_scheduler
+from transformers import Trainer, get_scheduler
 
 from model_pipeline.errors import InputInvalid
 from model_pipeline.library_errors import first_line
@@ -26,14 +27,26 @@ def make_optimizer(model: Any, settings: Pretrain, *, fused: bool) -> torch.opti
 
 
 def make_schedule(optimizer: torch.optim.AdamW, settings: Pretrain, steps: int) -> Any:
-    """The recipe's learning rate over the steps, as transformers has it by name. Raises `InputInvalid`."""
+    """The recipe's learning rate over the steps, as transformers has it by name."""
     warmup = settings.warmup if settings.warmup >= 1 else settings.warmup * steps
-    options = _SCHEDULER_OPTIONS.get(settings.scheduler)
-    make = partial(get_scheduler, settings.scheduler, optimizer, math.ceil(warmup), steps)
+    options = schedule_options(settings.scheduler)
+    return get_scheduler(settings.scheduler, optimizer, math.ceil(warmup), steps, scheduler_specific_kwargs=options)
+
+
+def schedule_options(name: str) -> dict[str, float] | None:
+    """What transformers asks for a schedule beside warm-up and steps; None where that is nothing."""
+    return _SCHEDULER_OPTIONS.get(name)
+
+
+@contextmanager
+def told_of_settings(section: str) -> Iterator[None]:
+    """Raise `InputInvalid` where transformers refuses settings of the recipe's section, as it reads them here."""
     try:
-        return make(scheduler_specific_kwargs=options)
-    except (TypeError, ValueError) as error:
-        raise InputInvalid(
-            f"pretrain.scheduler cannot be {settings.scheduler!r} ({first_line(error)}); use one of transformers that "
-            "needs nothing but warm-up and steps, such as cosine_with_min_lr, cosine, linear or constant_with_warmup."
-        ) from error
+        yield
+    except (ValueError, ImportError) as error:
+        raise InputInvalid(f"The section [{section}] cannot be trained by: {first_line(error)}.") from error
+
+
+def check_optimizer(arguments: Any, model: Any) -> None:
+    """Raise, as `Trainer` would when it begins, where what the optimizer needs is not installed."""
+    Trainer.get_optimizer_cls_and_kwargs(arguments, model)

@@ -22,6 +22,7 @@ from model_pipeline.recipe import Method, Precision, Prefer, Preference
 from model_pipeline.training.adapters import REFERENCE, lora_config, train_in_fp32
 from model_pipeline.training.hardware import Hardware
 from model_pipeline.training.length_grouped import LengthGroupedTrainer
+from model_pipeline.training.optimizer import check_optimizer, schedule_options, told_of_settings
 from model_pipeline.training.rendering import prompt_text, reply_text
 
 
@@ -69,15 +70,16 @@ def build_trainer(
     """
     make = {Preference.SFT: _sft, Preference.KTO: _kto, Preference.DPO: _dpo}[lesson.method]
     is_new = settings.how is not Method.FULL and not isinstance(model, PeftModel)
-    trainer = make(
-        lesson,
-        settings,
-        _arguments(lesson, settings, folder, hardware, max_tokens),
+    with told_of_settings("prefer"):
+        kind, arguments = make(lesson, settings, _arguments(lesson, settings, folder, hardware, max_tokens))
+        check_optimizer(arguments, model)
+    trainer = kind(
+        args=arguments,
         model=model,
         train_dataset=_dataset(lesson.method, lesson.train, tokenizer),
         eval_dataset=_dataset(lesson.method, lesson.validation, tokenizer) if lesson.validation else None,
         processing_class=tokenizer,
-        peft_config=lora_config(settings) if is_new else None,
+        peft_config=lora_config(settings, model) if is_new else None,
         callbacks=[EarlyStoppingCallback(settings.patience)] if settings.patience and lesson.validation else [],
     )
     if isinstance(trainer.model, PeftModel) and REFERENCE in trainer.model.peft_config:
@@ -87,14 +89,16 @@ def build_trainer(
     return trainer
 
 
-def _sft(lesson: Lesson, settings: Prefer, common: dict[str, Any], **parts: Any) -> Any:
-    arguments = SFTConfig(**common, completion_only_loss=True, train_sampling_strategy="group_by_length")
-    return LengthGroupedTrainer(args=arguments, **parts)
+def _sft(lesson: Lesson, settings: Prefer, common: dict[str, Any]) -> tuple[type[Any], Any]:
+    """The class of the trainer, and its arguments; as for the other two methods."""
+    return LengthGroupedTrainer, SFTConfig(
+        **common, completion_only_loss=True, train_sampling_strategy="group_by_length"
+    )
 
 
-def _kto(lesson: Lesson, settings: Prefer, common: dict[str, Any], **parts: Any) -> Any:
+def _kto(lesson: Lesson, settings: Prefer, common: dict[str, Any]) -> tuple[type[Any], Any]:
     liked, disliked = balancing_weights(lesson.train)
-    arguments = KTOConfig(
+    return VoteTrainer, KTOConfig(
         **common,
         beta=settings.beta,
         desirable_weight=settings.desirable_weight or liked,
@@ -102,12 +106,10 @@ def _kto(lesson: Lesson, settings: Prefer, common: dict[str, Any], **parts: Any)
         precompute_ref_log_probs=True,
         train_sampling_strategy="sequential",  # each row is compared with its neighbours; the rows come shuffled
     )
-    return VoteTrainer(args=arguments, **parts)
 
 
-def _dpo(lesson: Lesson, settings: Prefer, common: dict[str, Any], **parts: Any) -> Any:
-    arguments = DPOConfig(**common, beta=settings.beta, precompute_ref_log_probs=True)
-    return DPOTrainer(args=arguments, **parts)
+def _dpo(lesson: Lesson, settings: Prefer, common: dict[str, Any]) -> tuple[type[Any], Any]:
+    return DPOTrainer, DPOConfig(**common, beta=settings.beta, precompute_ref_log_probs=True)
 
 
 def _arguments(lesson: Lesson, settings: Prefer, folder: Path, hardware: Hardware, max_tokens: int) -> dict[str, Any]:
@@ -125,6 +127,7 @@ def _arguments(lesson: Lesson, settings: Prefer, folder: Path, hardware: Hardwar
         "max_steps": settings.max_steps or -1,
         "learning_rate": settings.learning_rate(lesson.method),
         "lr_scheduler_type": settings.scheduler,
+        "lr_scheduler_kwargs": schedule_options(settings.scheduler),
         "warmup_steps": settings.warmup,
         "optim": settings.optimizer,
         "weight_decay": settings.weight_decay,

@@ -108,6 +108,32 @@ def test_an_adapter_is_not_interpolated() -> None:
         read_recipe("tinyllama-quotes", ["fine_tune.interpolation=0.5"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"targets": ("q_proj", "v_projj")},
+            r"^fine_tune\.targets names 'v_projj', and the base model has no such layers for an adapter; it has down_",
+        ),
+        ({"targets": ("mlp",)}, r"^fine_tune\.targets names 'mlp', and "),
+        ({"optimizer": "lomo"}, r"^The section \[fine_tune\] cannot be trained by: [^\n]*lomo[^\n]*\.$"),
+    ],
+)
+def test_what_training_cannot_be_done_by_is_told_in_a_sentence(
+    settings: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputInvalid, match=sentence):
+        fine_tune(prepared_run(tmp_path / "run", **settings), Quiet())
+
+
+def test_targets_are_the_ends_of_layers_names_and_a_schedule_of_pretraining_ends_at_a_tenth(tmp_path: Path) -> None:
+    run = prepared_run(tmp_path / "run", targets=("self_attn.q_proj",), scheduler="cosine_with_min_lr", max_steps=3)
+    fine_tune(run, Quiet())
+    assert {name.split(".")[-3] for name in weights(run)} == {"q_proj"}
+    rates = [float(row["learning_rate"]) for row in curve(run) if row["loss"]]
+    assert rates[-1] > 0.1 * 1e-2
+
+
 def test_each_run_of_a_process_has_a_log_of_its_own(trained: Run, tmp_path: Path) -> None:
     shutil.copytree(trained.folder.with_name("base-tinyllama"), tmp_path / "base-tinyllama")
     run = prepared_run(tmp_path / "second")

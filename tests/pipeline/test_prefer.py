@@ -269,6 +269,20 @@ def test_a_file_of_marks_that_is_not_there_is_refused(base: Path, tmp_path: Path
         finished(tmp_path, base, tmp_path / "no-marks.jsonl", "kto")
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"targets": ("q_projj",)}, r"^prefer\.targets names 'q_projj', and the base model has no such layers "),
+        ({"optimizer": "lomo"}, r"^The section \[prefer\] cannot be trained by: [^\n]*\.$"),
+    ],
+)
+def test_what_a_method_cannot_be_learned_by_is_told_in_a_sentence(
+    settings: dict[str, Any], sentence: str, base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputInvalid, match=sentence):
+        prefer(begun(tmp_path, base, curated(tmp_path), "kto", **settings), Quiet())
+
+
 def test_what_is_no_curated_folder_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputInvalid, match=r"^\S+ is no curated folder: [^\n]* curate EXPORT --out \S+ makes one\.$"):
         prefer(begun(tmp_path, base, tmp_path / "nowhere", "kto"), Quiet())

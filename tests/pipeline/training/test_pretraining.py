@@ -150,12 +150,6 @@ def test_where_no_compiler_works_it_trains_all_the_same(tmp_path: Path, monkeypa
     assert not training.compiled and training.state.step == 8
 
 
-def test_a_schedule_that_needs_more_is_refused(tmp_path: Path) -> None:
-    for name in ("no such", "warmup_stable_decay"):
-        with pytest.raises(InputInvalid, match=r"pretrain.scheduler cannot be .*such as cosine"):
-            small_pretraining(tmp_path, scheduler=name)
-
-
 def test_heads_that_do_not_divide_are_refused() -> None:
     with pytest.raises(InputInvalid, match=r"pretrain.heads is 3"):
         new_model(small_settings(heads=3), VOCABULARY, END)

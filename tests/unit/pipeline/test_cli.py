@@ -62,6 +62,15 @@ def test_a_recipe_begins_with_the_command_that_runs_it(name: str, tmp_path: Path
             ["run", "starter", "--set", "served.history_messages=0"],
             "served.history_messages input should be greater than or equal to 1, and is 0.",
         ),
+        (
+            ["run", "starter", "--set", "fine_tune.optimizer=adamw_8bits"],
+            "fine_tune.optimizer is 'adamw_8bits', which is no optimizer that a recipe can have; there are adamw_8b",
+        ),
+        (
+            ["run", "starter", "--set", "prefer.scheduler=cosin"],
+            "prefer.scheduler is 'cosin', which is no schedule that a recipe can have; there are cosine, ",
+        ),
+        (["run", "starter", "--set", "pretrain.scheduler=warmup_stable_decay"], "pretrain.scheduler is 'warmup_stable"),
         (["run", "starter", "--set", "nothing"], "'nothing' sets nothing; write it as section.key=value"),
         (["merge", "nowhere"], "nowhere holds no run; quotesmith-pipeline run RECIPE --out nowhere begins one."),
         (["compare", "nowhere", "nowhere"], "nowhere holds no run"),
