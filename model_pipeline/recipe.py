@@ -493,7 +493,7 @@ def read_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     for setting in settings:
         _set(content, setting)
     recipe = check_recipe(content, name_or_path)
-    if recipe.publish.adapter and recipe.why_no_adapter:  # not of a run that is there: it has its model all the same
+    if recipe.publish.adapter and recipe.why_no_adapter:  # asked here: a run that was begun with it can still be opened
         raise InputInvalid(recipe.why_no_adapter)
     return recipe
 

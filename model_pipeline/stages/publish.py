@@ -20,7 +20,7 @@ from model_pipeline.publishing.cards import dataset_card, front_matter, model_ca
 from model_pipeline.publishing.facts import ADAPTER_GGUF, SPLITS, Facts, Kind, base_on_hub
 from model_pipeline.publishing.hub import Hub, publish_repositories
 from model_pipeline.publishing.repositories import Repository, RepositoryFile, check_repositories
-from model_pipeline.recipe import Form, Method, Recipe
+from model_pipeline.recipe import Form, Recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
 from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
@@ -62,6 +62,8 @@ def _plan(run: Run) -> dict[Kind, Repository]:
     if not named:
         settings = ", ".join(f"--set publish.{kind}=OWNER/NAME" for kind in Kind)
         raise InputInvalid(f"The recipe names no repository to publish; give one or more of {settings}.")
+    if names[Kind.ADAPTER] and run.recipe.why_no_adapter:
+        raise InputInvalid(run.recipe.why_no_adapter)
     facts = _facts(run)
     makers: dict[Kind, Callable[[Run, Facts], Repository]] = {
         Kind.DATASET: _dataset,
@@ -98,8 +100,6 @@ def _dataset(run: Run, facts: Facts) -> Repository:
 
 def _adapter(run: Run, facts: Facts) -> Repository:
     run.manifest(run.trained_last)
-    if run.recipe.method is Method.FULL:
-        raise InputInvalid("Fine-tuning every weight makes no adapter; leave publish.adapter empty.")
     folder, exported = run.of(run.trained_last) / "adapter", run.of(Stage.EXPORT_GGUF) / ADAPTER_GGUF
     files = _chosen(folder, ADAPTER, "adapter_model.safetensors", run.recipe)
     if run.is_finished(Stage.EXPORT_GGUF):

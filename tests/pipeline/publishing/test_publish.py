@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from model_pipeline.cli import app
 from model_pipeline.errors import InputInvalid, TrainingFailed
+from model_pipeline.recipe import read_recipe
 from model_pipeline.runs import MANIFEST_FILE, Stage
 from model_pipeline.stages import publish as stage
 from tests.pipeline.publishing.finished_run import (
@@ -353,6 +355,30 @@ def test_full_fine_tuning_has_no_adapter_to_publish(hub: LoopbackHub, tmp_path: 
 
     with pytest.raises(InputInvalid, match="makes no adapter"):
         Publisher(run, hub).publish()
+
+
+def test_an_adapter_on_weights_that_were_fine_tuned_here_is_not_published(hub: LoopbackHub, tmp_path: Path) -> None:
+    sections = {"fine_tune": {"method": "full"}, "prefer": {"data": "curated", "how": "lora"}}
+    run = finished_run(tmp_path / "run", publish={"adapter": "maker/one"}, **sections)
+
+    with pytest.raises(InputInvalid, match=r"^The adapter of \[prefer\] lies on weights that \[fine_tune\] made, "):
+        Publisher(run, hub).publish()
+    assert not hub.repositories
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ([], "makes no adapter; leave publish.adapter empty."),
+        (['prefer={data="votes"}'], "leave publish.adapter empty, and name publish.merged or publish.gguf."),
+    ],
+)
+def test_a_recipe_that_would_publish_no_adapter_or_a_useless_one_is_refused_before_it_runs(
+    settings: list[str], sentence: str
+) -> None:
+    with pytest.raises(InputInvalid, match=rf"{re.escape(sentence)}$"):
+        read_recipe("starter", ["publish.adapter=maker/one", *settings])
+    assert read_recipe("tinyllama-quotes", ["publish.adapter=maker/one"]).publish.adapter == "maker/one"
 
 
 def test_the_card_tells_which_share_of_a_training_was_kept(hub: LoopbackHub, tmp_path: Path) -> None:
