@@ -22,10 +22,15 @@ class Recording:
     def __init__(self, jobs: JobLedger) -> None:
         self._jobs = jobs
         self._parking = False
+        self._parked: set[int] = set()
 
     def park(self) -> None:
         """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
         self._parking = True
+
+    def parked(self, job_id: int) -> bool:
+        """The next start goes on with it: its person is to be told nothing."""
+        return job_id in self._parked
 
     async def around(
         self, job_id: int, write: Callable[[AsyncExitStack], AsyncGenerator[Progress, None]]
@@ -62,6 +67,7 @@ class Recording:
     async def _cut_off(self, job_id: int, starting: asyncio.Future[None], error: BaseException) -> None:
         await asyncio.gather(starting, return_exceptions=True)  # a start behind it would take the end back
         if self._parking and isinstance(error, asyncio.CancelledError | GeneratorExit | WorkerCrashed):
+            self._parked.add(job_id)  # it is, also where that cannot be put on record
             await self._jobs.park(job_id)
         else:
             await self._jobs.end(job_id, *_verdict(error))

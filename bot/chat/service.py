@@ -193,6 +193,10 @@ class ChatService:
         """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
         self._recording.park()
 
+    def parked(self, job_id: int) -> bool:
+        """It was cut off as the bot stopped, and the next start goes on with it: its person is to be told nothing."""
+        return self._recording.parked(job_id)
+
     def _served(self, model: Model, generator: TextGenerator, judge: Judge | None) -> Served:
         return Served(
             model,

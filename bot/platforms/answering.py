@@ -133,7 +133,7 @@ class Answering:
                 self.spawn(ended, f"telling of the end of job {job.job_id}")
             raise
         except QuotesmithError as error:
-            if not self._stopping:
+            if not self._service.parked(job.job_id):
                 await self._conclude(job, posts, address, user_text(error, address.texts))
         except Exception:
             log.exception("job %d ended unexpectedly", job.job_id)

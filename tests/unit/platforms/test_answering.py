@@ -12,7 +12,7 @@ from bot.chat.generation import Queued, TextDelta
 from bot.chat.messages import JobState, Platform
 from bot.chat.ports import PendingReply
 from bot.chat.service import ChatService, ChatStores
-from bot.errors import GenerationError
+from bot.errors import GenerationError, WorkerCrashed
 from bot.platforms.address import Address
 from bot.platforms.answering import Answering
 from bot.platforms.lanes import Lanes
@@ -164,6 +164,24 @@ async def test_stopping_parks_what_is_under_way_and_says_nothing() -> None:
         await asyncio.sleep(0)
     b.service.park()
     await b.answering.stop(0.0)
+    assert b.store.states == [JobState.ACCEPTED] and b.outlet.texts() == []
+
+
+async def test_who_gets_no_answer_while_the_bot_stops_is_told_why() -> None:
+    b = bench([GenerationError("The model found no fitting words this time.")])
+    job_id = await b.ask()
+    b.service.park()
+    await b.answering.stop(60.0)
+    (post,) = b.outlet.chats["lobby"].values()
+    assert post.text == "The model found no fitting words this time." and post.buttons == [f"again:{job_id}"]
+    assert b.store.states == [JobState.FAILED]
+
+
+async def test_what_is_cut_off_by_a_worker_that_ends_with_the_bot_is_left_to_the_next_start() -> None:
+    b = bench([WorkerCrashed("The model worker stopped.")])
+    await b.ask()
+    b.service.park()
+    await b.answering.stop(60.0)
     assert b.store.states == [JobState.ACCEPTED] and b.outlet.texts() == []
 
 
