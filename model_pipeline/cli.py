@@ -11,9 +11,10 @@ import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from model_pipeline.errors import InputInvalid, Interrupted, PipelineError
 from model_pipeline.recipe import (
@@ -34,7 +35,19 @@ LOOP_CODES = {"canary": 0, "failed": 1, "refused": 3, "too few": 4, "forgotten":
 INTERRUPTED = 130  # what a shell gives a command that Ctrl-C ended
 HELP = "From data to a GGUF model that the bot serves. A run is a folder; a stage that is finished is not run again."
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=HELP)
+
+class _Commands(TyperGroup):
+    """Says that Ctrl-C was heard: typer itself makes an exit code of it, before `main` could."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """What typer does with a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("Stopped; what is finished stays, and the same command does the rest.", INTERRUPTED)
+
+
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=HELP)
 
 Folder = Annotated[Path, typer.Argument(help="The run folder.")]
 
@@ -48,8 +61,6 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "300")
     try:
         app(standalone_mode=True)
-    except KeyboardInterrupt:
-        _fail("Stopped; the same command goes on from there.", INTERRUPTED)
     except Interrupted as error:
         _fail(f"{error} The same command goes on from there.", INTERRUPTED)
     except PipelineError as error:
@@ -261,7 +272,7 @@ def _first_sentence(text: str) -> str:
     return line.partition(". ")[0].rstrip(".") + "."
 
 
-def _fail(sentence: str, code: int) -> None:
+def _fail(sentence: str, code: int) -> NoReturn:
     Report().console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,23 @@ def _without_training(where: Path) -> tuple[int, str, str]:
         env={**os.environ, "PYTHONPATH": root},
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def test_ctrl_c_is_answered_with_a_sentence(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "slow.toml")
+    command = [sys.executable, "-m", "model_pipeline.cli", "show", "slow.toml"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    with (
+        subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+        ) as process,
+        (tmp_path / "slow.toml").open("w"),  # which waits until the command reads there, and the command for text
+    ):
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "Stopped; what is finished stays, and the same command does the rest.\n"
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
