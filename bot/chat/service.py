@@ -110,13 +110,13 @@ class ChatService:
         return self._serving.usual.model
 
     async def quote(
-        self, key: ConversationKey, keyword: str, *, seed: int | None = None
+        self, key: ConversationKey, keyword: str, style: Style | None = None, *, seed: int | None = None
     ) -> AsyncGenerator[ReplyEvent, None]:
-        """A quote on a keyword: one from the pool if there is any and no seed is asked for, else written now.
+        """A quote on a keyword: one from the pool if there is any and no seed or style is asked for, else written now.
 
         Raises InputError for an unusable keyword, BusyError, and GenerationError when no attempt gave a quote.
         """
-        job = await self.accept_quote(key, keyword)
+        job = await self.accept_quote(key, keyword, style)
         async with aclosing(self.answer(job, seed=seed)) as events:
             async for event in events:
                 yield event
@@ -196,6 +196,10 @@ class ChatService:
     def parked(self, job_id: int) -> bool:
         """It was cut off as the bot stopped, and the next start goes on with it: its person is to be told nothing."""
         return self._recording.parked(job_id)
+
+    def give_up(self, job_id: int) -> None:
+        """The person wants no reply any more to what is being answered, which is about to be cut off."""
+        self._recording.give_up(job_id)
 
     def _served(self, model: Model, generator: TextGenerator, judge: Judge | None) -> Served:
         return Served(

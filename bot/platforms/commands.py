@@ -45,7 +45,7 @@ class Command:
 
 
 HELP = {
-    "/quote KEYWORD": "a quote on anything, such as /quote courage",
+    "/quote KEYWORD": "a quote on anything, such as /quote courage; it may end in #short, #long, #calm or #daring",
     "/new": "begin a new conversation",
     "/good, /bad": "say how you liked the last reply",
     "/privacy": "what is stored, and your rights",

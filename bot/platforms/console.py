@@ -193,7 +193,7 @@ class Console:
     def _reply(self, command: Command) -> AsyncGenerator[ReplyEvent, None] | None:
         """The reply that the model is to write, None for a command that needs no model."""
         if command.action is Action.QUOTE:
-            return self._service.quote(self._key, command.text)
+            return self._service.quote(self._key, command.text, command.style)
         if command.action is Action.CHAT:
             return self._service.chat(self._key, command.text)
         return None

@@ -14,8 +14,9 @@ from typing import TextIO
 import pytest
 
 from bot.chat.eligibility import TERMS_VERSION
-from bot.chat.messages import JobState, Vote
+from bot.chat.messages import JobState, Style, Vote
 from bot.chat.ports import NewTerms
+from bot.chat.quotes import quote_grammar
 from bot.chat.service import ChatService, ChatStores
 from bot.errors import InputError, QuotesmithError, WorkerCrashed
 from bot.platforms.commands import help_text
@@ -72,6 +73,14 @@ async def test_replies_are_printed_in_order_and_nothing_else(piped: Piped, tmp_p
     assert pipe.err.getvalue() == ""
     assert pipe.store.states == [JobState.DONE] * 3 and len(pipe.store.delivered) == 3
     assert not (tmp_path / "history").exists()
+
+
+async def test_a_style_behind_the_keyword_shapes_the_quote(piped: Piped) -> None:
+    pipe = piped(b"/quote calm #short\n/quote calm\n", says("Calm water still moves."), says("Be calm, and go on."))
+    assert await pipe.run() == 0
+    short, plain = pipe.generator.requests
+    assert short.grammar == quote_grammar(Style.SHORT) != plain.grammar
+    assert short.turns == plain.turns
 
 
 async def test_without_a_line_it_is_said_why_nothing_happens(piped: Piped) -> None:
