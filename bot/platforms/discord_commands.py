@@ -10,7 +10,7 @@ from discord.app_commands import locale_str
 
 from bot.chat.messages import Style
 from bot.platforms.catalogue import ENGLISH, Texts, best_language
-from bot.platforms.commands import Action, Command
+from bot.platforms.commands import Action, Command, styled_quote
 
 _MOST_CHARS = 6_000  # of an option, by Discord
 _CHOICE_CHARS = 100
@@ -85,7 +85,7 @@ def _add_requests(tree: app_commands.CommandTree[discord.Client], bot: Commanded
         style: str | None = None,
         private: bool = False,
     ) -> None:
-        command = Command(Action.QUOTE, keyword, Style(style) if style else None)
+        command = Command(Action.QUOTE, keyword, Style(style)) if style else styled_quote(keyword)
         await bot.request(interaction, command, private=private)
 
     @quote.autocomplete("keyword")

@@ -118,7 +118,9 @@ async def test_a_style_shapes_the_quote(scene: Scene) -> None:
     long = await scene.command(ada, channel, "quote", keyword="patience", style="long")
     assert len(short["content"]) <= 80 and len(re.findall(r"[.!?…]+(?= |$)", long["content"])) >= 2
     query = "SELECT style FROM jobs JOIN conversations ON conversations.id = conversation_id WHERE chat_id = ?"
-    assert scene.bot.rows(query, channel.id) == [("short",), ("long",)]
+    await scene.command(ada, channel, "quote", keyword="patience #Short")
+    assert scene.bot.rows(query, channel.id) == [("short",), ("long",), ("short",)]
+    assert [text for _, text, _ in scene.asked(ada)] == ["patience"] * 3
 
 
 async def test_a_private_quote_is_seen_by_nobody_else(scene: Scene) -> None:
