@@ -1,4 +1,4 @@
-"""Chooses the held-out rows of an evaluation, and says what a person sees of them; asks no model."""
+"""Chooses the held-out rows and keywords of an evaluation, and says what a person sees of them; asks no model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 
 from model_pipeline.data.rows import Row, reply_of
+from model_pipeline.data.sources import read_lines
+from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.answers import QUOTE, Asked
 
 
@@ -23,3 +25,11 @@ def asked_of(row: Row) -> Asked:
     """The row as a person sees it: its prompt, or the last turn before the reply."""
     prompt = row.prompt if isinstance(row.prompt, str) else row.prompt[-1]["content"]
     return Asked(prompt.strip(), reply_of(row), row.keyword, row.kind)
+
+
+def unseen_keywords(path: str, train: Sequence[Row]) -> list[str]:
+    """The keywords in a file, on which no quote was trained; none where the path is "". Raises `InputInvalid`."""
+    unseen, trained = read_lines(path), {row.keyword.casefold() for row in train if row.kind == QUOTE}
+    if overlap := [keyword for keyword in unseen if keyword.casefold() in trained]:
+        raise InputInvalid(f"The unseen keyword {overlap[0]!r} is among the training rows; take it out of either.")
+    return unseen

@@ -32,7 +32,7 @@ from model_pipeline.evaluation.comparison import compare_answers
 from model_pipeline.evaluation.generation import generate_answers, reply_nats, row_seed
 from model_pipeline.evaluation.gguf_answers import Question, gguf_answers, gguf_nats
 from model_pipeline.evaluation.held_out_bits import HeldOutBits, held_out_bits
-from model_pipeline.evaluation.held_out_rows import asked_of, choose_rows
+from model_pipeline.evaluation.held_out_rows import asked_of, choose_rows, unseen_keywords
 from model_pipeline.evaluation.pages import write_pages
 from model_pipeline.evaluation.served_quotes import (
     QuoteSheet,
@@ -250,13 +250,11 @@ def _latency(task: _Task, report: Report) -> tuple[Latency | None, str]:
 
 def _quotes_through_the_bot(run: Run, folder: Path, learned: Sequence[str], report: Report) -> QuoteSheet | None:
     """What the bot gives for unseen and for known keywords, as it is served; None where the recipe asks for none."""
-    settings, unseen = run.recipe.evaluate, read_lines(run.recipe.evaluate.unseen_keywords)
+    settings = run.recipe.evaluate
+    rows = [row for row in read_rows(run.of(Stage.PREPARE) / "train.jsonl") if row.kind == QUOTE]
+    unseen, trained = unseen_keywords(settings.unseen_keywords, rows), {row.keyword.casefold() for row in rows}
     if not unseen:
         return None
-    rows = [row for row in read_rows(run.of(Stage.PREPARE) / "train.jsonl") if row.kind == QUOTE]
-    trained = {row.keyword.casefold() for row in rows}
-    if overlap := [keyword for keyword in unseen if keyword.casefold() in trained]:
-        raise InputInvalid(f"The unseen keyword {overlap[0]!r} is among the training rows; take it out of either.")
     asking = Random(settings.seed)
     half = settings.sampled_quotes // 2
     known = sorted(trained)

@@ -27,10 +27,12 @@ from model_pipeline.data.splits import split_rows
 from model_pipeline.data.summary import Prepared, dropped_by_reason, figures_of
 from model_pipeline.data.tokens import takes_system
 from model_pipeline.errors import InputInvalid
+from model_pipeline.evaluation.held_out_rows import unseen_keywords
 from model_pipeline.learned_texts import learned_before
 from model_pipeline.recipe import Family, Source
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
+from model_pipeline.training.corpus import TRAIN_ROWS, open_corpus
 from model_pipeline.training.failures import MORE_MEMORY, told_in_a_sentence
 
 CARD_FILE = "DATASET_CARD.md"
@@ -43,12 +45,8 @@ def prepare(run: Run, report: Report) -> None:
     began = datetime.now(UTC)
     run.restart(Stage.PREPARE)
     folder, recipe, data = run.begin(Stage.PREPARE), run.recipe, run.recipe.data
-    # What later stages read is refused here, and not after the hours of training before it is used.
-    if recipe.prefer:
-        read_preference_source(recipe.prefer.data)
-    for marks in recipe.judge.marks if recipe.judge else ():
-        read_marked(find_path(marks))
-    learned_before(run)
+    _check_what_comes(run)
+    held_out = {keyword.casefold() for keyword in read_lines(data.held_out)}
     tokenizer = _tokenizer(run)
     items, dropped, sources = _read(data.sources, report)
     drawn = _draw(items, data.max_rows, data.seed)
@@ -61,8 +59,8 @@ def prepare(run: Run, report: Report) -> None:
         raise InputInvalid(f"No row is left: all {len(dropped):,} were dropped, most for the reason {reason!r}.")
     if not (takes_system(tokenizer) if tokenizer else recipe.served.system_prompt):
         rows = [without_system_turn(row) for row in rows]
-    held_out = {keyword.casefold() for keyword in read_lines(data.held_out)}
     splits = split_rows(rows, data.validation_share, data.test_share, data.seed, held_out)
+    unseen_keywords(recipe.evaluate.unseen_keywords, splits["train"])
     prepared = Prepared(
         recipe=recipe.name,
         data=data,
@@ -77,6 +75,47 @@ def prepare(run: Run, report: Report) -> None:
     _write(folder, prepared)
     report.say("Prepared " + ", ".join(f"{len(part):,} rows for {name}" for name, part in splits.items()) + ".")
     run.finish(Stage.PREPARE, began, figures_of(prepared))
+
+
+def _check_what_comes(run: Run) -> None:
+    """What later stages read is refused here, and not after the hours of training before it is used."""
+    recipe = run.recipe
+    if recipe.prefer:
+        read_preference_source(recipe.prefer.data)
+    for marks in recipe.judge.marks if recipe.judge else ():
+        read_marked(find_path(marks))
+    if pretrain := recipe.pretrain:
+        for corpus in pretrain.corpora:
+            if corpus.path != TRAIN_ROWS:
+                open_corpus(corpus, pretrain.seed)
+    read_lines(recipe.evaluate.unseen_keywords)
+    learned_before(run)
+    _check_lengths(run)
+
+
+def _check_lengths(run: Run) -> None:
+    """No row and no conversation may be longer than what the model has positions for. Raises `InputInvalid`."""
+    recipe, positions = run.recipe, _positions(run)
+    lengths = {
+        "data.max_tokens": recipe.data.max_tokens,
+        "prefer.max_tokens": recipe.prefer.max_tokens if recipe.prefer else 0,
+        "served.context_tokens": recipe.served.context_tokens,
+    }
+    otherwise = ", or raise pretrain.context_tokens" if recipe.pretrain else ""
+    for key, tokens in lengths.items():
+        if positions and tokens > positions:
+            raise InputInvalid(
+                f"{key} is {tokens}, and the model is made for {positions}; set it to so many at most{otherwise}."
+            )
+
+
+def _positions(run: Run) -> int:
+    """Those of the model that is trained; 0 where the base does not say."""
+    if run.recipe.pretrain:
+        return run.recipe.pretrain.context_tokens
+    from model_pipeline.training.base_model import base_positions  # late: it imports torch
+
+    return base_positions(base_folder(run), run.recipe.base.revision)
 
 
 def _tokenizer(run: Run) -> Any:

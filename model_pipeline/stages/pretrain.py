@@ -58,11 +58,6 @@ def _settings(run: Run) -> Pretrain:
     settings = run.recipe.pretrain
     if settings is None:
         raise InputInvalid(f"The recipe {run.recipe.name} starts from a base model, so there is nothing to pretrain.")
-    if run.recipe.data.max_tokens > settings.context_tokens:
-        raise InputInvalid(
-            f"data.max_tokens is {run.recipe.data.max_tokens}, and the model is made for {settings.context_tokens}; "
-            "set it to so many at most, or raise pretrain.context_tokens."
-        )
     return settings
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 from transformers.utils.hub import cached_file
 
@@ -112,6 +112,16 @@ def base_file(model: str, revision: str, name: str) -> Path | None:
         return found if found.is_file() else None
     cached = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
     return Path(cached) if cached else None
+
+
+def base_positions(model: str, revision: str) -> int:
+    """How many tokens the model of a Hub id or folder is made for; 0 where it does not say. Raises `InputInvalid`."""
+    folder = base_config_folder(model, revision)
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputInvalid(f"The configuration of {model} cannot be loaded: {first_line(error)}.") from error
+    return int(getattr(config, "max_position_embeddings", None) or 0)
 
 
 def base_config_folder(model: str, revision: str) -> Path:

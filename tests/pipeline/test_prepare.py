@@ -15,11 +15,12 @@ from rich.console import Console
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid, TrainingFailed
-from model_pipeline.recipe import Recipe, check_recipe, read_recipe
+from model_pipeline.recipe import Corpus, Recipe, check_recipe, read_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, create_run, sha256
 from model_pipeline.stages import prepare as stage
 from model_pipeline.stages.prepare import prepare
+from tests.pipeline.curated_folder import kto_row, write_curated
 from tests.pipeline.data.small_tokenizer import NO_SYSTEM, ZEPHYR, write_tokenizer
 
 KEYWORDS = [f"word{number}" for number in range(40)]
@@ -79,6 +80,8 @@ def run_of(tmp_path: Path) -> Any:
 
     def make(sources: list[dict[str, Any]], template: str | None = ZEPHYR, **data: Any) -> Run:
         model = write_tokenizer(tmp_path / "base", template) if template is not None else None
+        if model:
+            (model / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_positions": 1024}))
         return create_run(tmp_path / f"run{next(numbers)}", recipe(sources, model, **data))
 
     return make
@@ -93,6 +96,48 @@ def test_marks_that_are_missing_are_told_before_anything_is_trained(tmp_path: Pa
     with pytest.raises(InputInvalid, match=r"There is no file or folder nothing\.jsonl"):
         prepare(run, report()[0])
     assert not run.is_finished(Stage.PREPARE)
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "sentence"),
+    [
+        ("evaluate", {"unseen_keywords": "no.txt"}, "There is no file or folder no.txt, neither here nor among the "),
+        ("data", {"held_out": "no.txt"}, "There is no file or folder no.txt, neither here nor among the data "),
+        ("data", {"max_tokens": 1025}, "data.max_tokens is 1025, and the model is made for 1024; set it to so "),
+        ("prefer", {"max_tokens": 2048}, "prefer.max_tokens is 2048, and the model is made for 1024; set it to so "),
+        ("served", {"context_tokens": 2048}, "served.context_tokens is 2048, and the model is made for 1024; set it "),
+    ],
+)
+def test_what_a_later_stage_would_refuse_is_told_before_a_row_is_read(
+    section: str, settings: dict[str, Any], sentence: str, run_of: Any, tmp_path: Path
+) -> None:
+    run = run_of([{"form": "quotes", "path": str(write_lines(tmp_path / "quotes.jsonl", QUOTES))}])
+    write_curated(tmp_path, kto=[kto_row(1, "sea", "Waves wait.", True)])
+    content = run.recipe.model_dump(mode="json") | {"prefer": {"data": str(tmp_path / "curated")}}
+    asked = check_recipe(content | {section: content[section] | settings}, "the test's recipe")
+    told, out = report()
+    with pytest.raises(InputInvalid) as refused:
+        prepare(Run(run.folder, asked), told)
+    assert str(refused.value).startswith(sentence) and "Read " not in out.getvalue()
+
+
+def test_an_unseen_keyword_that_is_trained_on_is_told_before_anything_is_trained(run_of: Any, tmp_path: Path) -> None:
+    run = run_of([{"form": "quotes", "path": str(write_lines(tmp_path / "quotes.jsonl", QUOTES))}], group_by="keyword")
+    (tmp_path / "unseen.txt").write_text("\n".join(["kite", *(keyword.upper() for keyword in KEYWORDS)]))
+    evaluate = run.recipe.evaluate.model_copy(update={"unseen_keywords": str(tmp_path / "unseen.txt")})
+    with pytest.raises(InputInvalid, match=r"^The unseen keyword 'WORD\d+' is among the training rows; take it out of"):
+        prepare(Run(run.folder, run.recipe.model_copy(update={"evaluate": evaluate})), report()[0])
+    assert not run.is_finished(Stage.PREPARE)
+
+
+def test_a_corpus_that_is_missing_is_told_before_a_row_is_read(run_of: Any, tmp_path: Path) -> None:
+    run = run_of([{"form": "quotes", "path": str(write_lines(tmp_path / "quotes.jsonl", QUOTES))}], template=None)
+    for path, sentence in (("corpus.tar.xz", "There is no file or folder corpus.tar.xz"), (__file__, "is no corpus; ")):
+        pretrain = run.recipe.pretrain.model_copy(update={"corpora": (Corpus(path="train-rows"), Corpus(path=path))})
+        told, out = report()
+        with pytest.raises(InputInvalid, match=sentence):
+            prepare(Run(run.folder, run.recipe.model_copy(update={"pretrain": pretrain})), told)
+        assert "Read " not in out.getvalue()
 
 
 def test_a_base_whose_judge_is_damaged_is_told_before_anything_is_trained(run_of: Any, tmp_path: Path) -> None:
