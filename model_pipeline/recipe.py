@@ -140,7 +140,7 @@ class Data(_Section):
     max_tokens: int = Field(512, ge=16)  # prompt and completion; what is longer is cut, or dropped with its reason
     near_duplicate: float = Field(0.85, gt=0, le=1)  # Jaccard similarity of word 3-grams; 1 finds exact ones only
     group_by: GroupBy = GroupBy.CONVERSATION
-    held_out: str = ""  # a text file of keywords, one a line: their quotes are always test rows
+    held_out: str = ""  # a text file of keywords, one a line: their quotes, and their groups, are always test rows
     validation_share: float = Field(0.05, gt=0, lt=0.5)
     test_share: float = Field(0.05, gt=0, lt=0.5)
     seed: int = 0

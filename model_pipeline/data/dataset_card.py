@@ -71,11 +71,12 @@ def _splits(prepared: Prepared) -> str:
 
 def _how_it_was_split(prepared: Prepared) -> str:
     data = prepared.data
+    held = " A group with a quote on one of the held-out keywords goes to test, whatever its name."
     return (
         f"No group is in two splits. A group is a {_GROUPS[data.group_by]}. A hash of its name and of the seed "
         f"{data.seed} decides where it goes, so that more data moves no group: about {data.validation_share:.1%} of "
-        f"the groups to validation and {data.test_share:.1%} to test. Duplicates were removed before, across all rows: "
-        "nothing that is held out repeats a training row."
+        f"the groups to validation and {data.test_share:.1%} to test.{held if data.held_out else ''} "
+        "Duplicates were removed before, across all rows: nothing that is held out repeats a training row."
     )
 
 

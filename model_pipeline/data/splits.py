@@ -17,13 +17,14 @@ def split_rows(
 ) -> Mapping[str, list[Row]]:
     """The rows of each split, in their order; about those shares of the groups are held out.
 
-    Quotes on the keywords `held_out` (in lower case) are test rows. Where any other group goes depends on its name and
-    the seed alone, so that more data moves no group. Raises `InputInvalid` if a split gets fewer than two rows.
+    Quotes on the keywords `held_out` (in lower case) are test rows, and so is all that is in a group with one: such as
+    everything of a person who wrote it. Where any other group goes depends on its name and the seed alone, so that more
+    data moves no group. Raises `InputInvalid` if a split gets fewer than two rows.
     """
     splits: dict[str, list[Row]] = {name: [] for name in SPLITS}
+    held = {row.group for row in rows if row.keyword.casefold() in held_out}
     for row in rows:
-        held = row.keyword.casefold() in held_out
-        splits["test" if held else split_of(row.group, validation_share, test_share, seed)].append(row)
+        splits["test" if row.group in held else split_of(row.group, validation_share, test_share, seed)].append(row)
     for name, part in splits.items():
         if len(part) < LEAST_ROWS:
             groups = len({row.group for row in rows})

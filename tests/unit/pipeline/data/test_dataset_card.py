@@ -65,6 +65,16 @@ def test_the_card_says_where_rows_come_from_and_what_became_of_them() -> None:
         assert said in card
 
 
+def test_the_card_says_where_the_groups_of_held_out_keywords_went() -> None:
+    said = (
+        "10.0% of the groups to validation and 5.0% to test. A group with a quote on one of the held-out keywords goes"
+    )
+    held_out = prepared().data.model_copy(update={"held_out": "/of/mine/keywords.txt"})
+    card = card_text(prepared(data=held_out))
+    assert said in card and "/of/mine" not in card
+    assert "held-out keywords" not in card_text(prepared())
+
+
 def test_the_card_of_a_model_without_a_tokenizer_says_that_lengths_are_estimated() -> None:
     card = card_text(prepared(tokens_are_estimated=True))
     assert "Estimated, 4 characters a token" in card and "Counted with" not in card

@@ -90,3 +90,15 @@ def test_keywords_that_are_held_out_are_test_rows_whatever_their_case() -> None:
     splits = split_rows(rows, 0.2, 0.2, 1, {"monday"})
     assert {row.keyword for row in splits["test"]} >= {"Monday"}
     assert not any(row.keyword == "Monday" for name in ("train", "validation") for row in splits[name])
+
+
+def test_who_wrote_on_a_keyword_that_is_held_out_is_in_no_other_split() -> None:
+    rows = [
+        Row("p", "c", f"person {number}", word, "quote")
+        for number in range(60)
+        for word in ("Monday" if number % 10 == 0 else "sea", "tea", "bread")
+    ]
+    splits = split_rows(rows, 0.2, 0.2, 1, {"monday"})
+    groups = {name: {row.group for row in part} for name, part in splits.items()}
+    assert groups["test"] >= {f"person {number}" for number in range(0, 60, 10)}
+    assert not groups["test"] & (groups["train"] | groups["validation"])
