@@ -23,6 +23,7 @@ class Recording:
         self._jobs = jobs
         self._parking = False
         self._parked: set[int] = set()
+        self._given_up: set[int] = set()
 
     def park(self) -> None:
         """The bot is about to stop: a request that is cut off from now on stays unfinished, for the next start."""
@@ -31,6 +32,13 @@ class Recording:
     def parked(self, job_id: int) -> bool:
         """The next start goes on with it: its person is to be told nothing."""
         return job_id in self._parked
+
+    def give_up(self, job_id: int) -> None:
+        """Its person wants no reply any more: a request that is cut off from now on is over, also while the bot stops.
+
+        To be called for one that is being answered.
+        """
+        self._given_up.add(job_id)
 
     async def around(
         self, job_id: int, write: Callable[[AsyncExitStack], AsyncGenerator[Progress, None]]
@@ -62,11 +70,16 @@ class Recording:
                 with suppress(GeneratorExit):
                     yield recording.result()
             raise
+        finally:
+            self._given_up.discard(job_id)
         yield recording.result()
 
     async def _cut_off(self, job_id: int, starting: asyncio.Future[None], error: BaseException) -> None:
         await asyncio.gather(starting, return_exceptions=True)  # a start behind it would take the end back
-        if self._parking and isinstance(error, asyncio.CancelledError | GeneratorExit | WorkerCrashed):
+        cut_off = isinstance(error, asyncio.CancelledError | GeneratorExit | WorkerCrashed)
+        given_up = job_id in self._given_up
+        self._given_up.discard(job_id)
+        if self._parking and cut_off and not given_up:
             self._parked.add(job_id)  # it is, also where that cannot be put on record
             await self._jobs.park(job_id)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -52,7 +52,7 @@ class Answering:
         self._lanes = Lanes(clock)
         self._jobs: dict[int, tuple[AcceptedJob, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._resumed = self._stopping = False
+        self._resumed = self._cut_off = False
         self.delivery = Delivery(outlet, outbox, self._lanes)
 
     # -- jobs -------------------------------------------------------------------------------------------------------
@@ -71,6 +71,7 @@ class Answering:
     def cancel(self, job_id: int) -> None:
         """Stop answering; the person is told so, or gets the reply if it is on record by then."""
         if found := self._jobs.pop(job_id, None):
+            self._service.give_up(job_id)
             # Cut off before its first step, it could put no end on record, and the next start would answer it.
             asyncio.get_running_loop().call_soon(found[1].cancel)
 
@@ -128,7 +129,7 @@ class Answering:
         try:
             reply = await self._written(job, posts, address)
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self._cut_off:
                 ended = self._conclude(job, posts, address, address.texts(STOPPED))
                 self.spawn(ended, f"telling of the end of job {job.job_id}")
             raise
@@ -154,7 +155,7 @@ class Answering:
                         reply = event
                         self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
         except asyncio.CancelledError:
-            if reply is None or self._stopping:
+            if reply is None or self._cut_off:
                 raise
         assert reply is not None  # the service ends with a Reply or an error
         return reply
@@ -174,9 +175,13 @@ class Answering:
 
     async def stop(self, within_s: float) -> None:
         """Let what is under way finish within that time, and park the rest for the next start."""
-        self._stopping = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within_s)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    while self._tasks:  # who stops something meanwhile is told so by one more
+                        await asyncio.wait(self._tasks)
+        finally:
+            self._cut_off = True
         left = list(self._tasks)
         for task in left:
             task.cancel()

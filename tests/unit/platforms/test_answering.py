@@ -167,6 +167,34 @@ async def test_stopping_parks_what_is_under_way_and_says_nothing() -> None:
     assert b.store.states == [JobState.ACCEPTED] and b.outlet.texts() == []
 
 
+@pytest.mark.parametrize("steps", range(8))
+async def test_what_a_person_stops_while_the_bot_stops_is_not_answered_by_the_next_start(steps: int) -> None:
+    b = bench([TextDelta("Half a"), Stall()])
+    job_id = await b.ask()
+    b.service.park()
+    stopping = asyncio.create_task(b.answering.stop(60.0))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    b.answering.cancel(job_id)
+    await stopping
+    assert b.store.states == [JobState.CANCELLED] and b.outlet.texts() == ["Stopped."]
+
+
+async def test_a_stop_of_the_bot_that_is_cut_short_says_nothing_of_what_is_left_to_the_next_start() -> None:
+    b = bench([TextDelta("Half a"), Stall()])
+    await b.ask()
+    b.service.park()
+    stopping = asyncio.create_task(b.answering.stop(60.0))
+    while b.store.states != [JobState.RUNNING]:
+        await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.wait([stopping])
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:  # as the end of the event loop does
+        task.cancel()
+    await b.until_quiet()
+    assert b.store.states == [JobState.ACCEPTED] and b.outlet.texts() == []
+
+
 async def test_who_gets_no_answer_while_the_bot_stops_is_told_why() -> None:
     b = bench([GenerationError("The model found no fitting words this time.")])
     job_id = await b.ask()
