@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, TypeVar
 
 from bot.chat import prompts
 from bot.chat.asking import Asking
@@ -56,6 +57,7 @@ from bot.chat.writing_ahead import WritingAhead
 from bot.errors import InputError
 from bot.settings import ChatSettings, QuoteSettings
 
+_T = TypeVar("_T")
 _TO_COMPARE = 4  # drawn for a comparison, since two may be alike or none at all
 
 
@@ -350,11 +352,9 @@ class ChatService:
         await self._ahead.people_first()
         for attempt in range(1, self._quote.attempts + 1):
             this_time = [replace(prompts.next_attempt(one, attempt), deadline_s=left_s) for one in requests]
-            written = await asyncio.gather(
-                *(
-                    served.generator.generate_candidates(request, _TO_COMPARE // len(arms))
-                    for served, request in zip(arms, this_time, strict=True)
-                )
+            written = await _all_or_none(
+                served.generator.generate_candidates(request, _TO_COMPARE // len(arms))
+                for served, request in zip(arms, this_time, strict=True)
             )
             sides = [
                 [Side(text, served.model.name, served.model.sha256) for one in texts if (text := _usable(one, about))]
@@ -393,6 +393,17 @@ def _pooled(model: Model, pooled: PooledQuote) -> Written:
     finished = Finished(FinishReason.END, 0, 0, pooled.tokens, 0.0, 0.0, 0.0)
     record = GenerationRecord(model.name, model.sha256, model.quote_sampling, QuoteSource.POOL, 0, finished)
     return Written(pooled.text, record)
+
+
+async def _all_or_none(asked: Iterable[Coroutine[Any, Any, _T]]) -> Sequence[_T]:
+    """What comes of all of them; where one fails, the others have ended too before its error is raised."""
+    tasks = [asyncio.ensure_future(one) for one in asked]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _usable(candidate: Candidate, kind: MessageKind) -> str | None:

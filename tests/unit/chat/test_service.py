@@ -564,6 +564,18 @@ async def test_during_a_canary_a_comparison_shows_one_reply_of_each_model() -> N
     }
 
 
+@pytest.mark.parametrize("fails", [WorkerCrashed("The model is gone."), asyncio.CancelledError()])
+async def test_where_one_model_of_a_comparison_fails_nothing_is_asked_of_the_other_any_more(
+    fails: BaseException,
+) -> None:
+    bench, new = Bench([TextDelta("The sea"), fails]), FakeGenerator([TextDelta("The moon"), Stall()])
+    bench.service.try_out(canary_with(of=[ANN]), OTHER_MODEL, new)
+    job = await bench.service.accept_comparison(ANN, "sky")
+    with pytest.raises(type(fails)):
+        await events_of(bench.service.answer(job))
+    assert len(new.requests) == 1 and new.cancelled == new.requests and not new.under_way
+
+
 async def test_quotes_are_written_ahead_by_both_models_of_a_canary() -> None:
     bench = Bench(says(SUN), says(SEA), says(MOON), quote=QuoteSettings(pool_depth=1, candidates=1))
     new = FakeGenerator(says(MOON), says(SEA))
