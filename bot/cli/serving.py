@@ -21,6 +21,7 @@ from bot.platforms.console import console_key
 from bot.platforms.screen import printable
 from bot.settings import Settings
 
+_SEEDS = 2**32 - 1  # llama.cpp's are of 32 bits, and it takes the last number as the wish for any seed
 _BANNER = (
     "Quotesmith with the model {model}; /help says what you can type. "
     "To connect a platform, set DISCORD_TOKEN or TELEGRAM_TOKEN in the environment or in .env."
@@ -48,7 +49,9 @@ def run(
 def quote(
     keyword: Annotated[str, typer.Argument(help="What the quote is about.")],
     count: Annotated[int, typer.Option(min=1, max=1_000, help="How many quotes.")] = 1,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same quotes.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=_SEEDS - 1, help="The same seed gives the same quotes.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="A model of `quotesmith model list`.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -125,7 +128,7 @@ async def _quotes(
     async with open_bot(settings, model) as bot:
         for number in range(count):
             # A quote may take several attempts, each with a seed of its own: these must not be the next quote's.
-            own_seed = None if seed is None else (seed + number * settings.quote.attempts) % 2**32
+            own_seed = None if seed is None else (seed + number * settings.quote.attempts) % _SEEDS
             reply = await _finished(bot, bot.service.quote(console_key(), keyword, seed=own_seed))
             if as_json:
                 session.show_json(

@@ -13,6 +13,7 @@ from bot.chat.generation import Sampling
 from bot.errors import GenerationError
 from bot.inference.gguf_model import GgufModel
 
+_SEEDS = llama.LLAMA_DEFAULT_SEED  # so many from 0 on: this number itself has llama.cpp draw a seed of its own
 _TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
 _ROUNDING = 0.01  # of a logit: more than four bytes lose
 
@@ -106,7 +107,7 @@ def _stages(model: GgufModel, sampling: Sampling, seed: int) -> list[object]:
     if sampling.min_p > 0:
         stages.append(llama.llama_sampler_init_min_p(sampling.min_p, 1))
     stages.append(llama.llama_sampler_init_temp(sampling.temperature))
-    return [*stages, llama.llama_sampler_init_dist(seed & 0xFFFFFFFF)]
+    return [*stages, llama.llama_sampler_init_dist(seed % _SEEDS)]
 
 
 def _build_grammar(model: GgufModel, grammar: str) -> object:

@@ -197,7 +197,14 @@ def test_wrong_input_gets_one_sentence(run: Run, arguments: list[str], said: str
 
 
 @pytest.mark.parametrize(
-    "arguments", [["quote"], ["bogus"], ["quote", "x", "--count", "0"], ["run", "--platform", "irc"]]
+    "arguments",
+    [
+        ["quote"],
+        ["bogus"],
+        ["quote", "x", "--count", "0"],
+        ["quote", "x", "--seed", str(2**32 - 1)],
+        ["run", "--platform", "irc"],
+    ],
 )
 def test_wrong_usage_ends_with_2(run: Run, arguments: list[str]) -> None:
     done = run(*arguments)

@@ -55,6 +55,11 @@ def test_a_grammar_that_allows_everything_changes_no_text(model: GgufModel, samp
     assert len({tuple(one) for one in texts}) > 1
 
 
+@pytest.mark.parametrize("seed", [2**32 - 2, 2**32 - 1, 2**32, -1])
+def test_every_seed_gives_the_same_text_again(model: GgufModel, seed: int) -> None:
+    assert text(model, SAMPLING, seed, None) == text(model, SAMPLING, seed, None)
+
+
 def test_a_grammar_holds_where_nothing_likely_is_allowed(model: GgufModel) -> None:
     found = text(model, SAMPLING, 3, "root ::= [0-9]{5,30}")
     assert b"".join(model.piece(token) for token in found).strip().isdigit()
