@@ -565,7 +565,9 @@ def _is_recipe(file_name: str) -> bool:
 def _parse(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise InputInvalid(f"The recipe {where} is nested too deeply.") from error
+    except ValueError as error:  # also what int() says of a number with thousands of digits
         raise InputInvalid(f"The recipe {where} is not TOML: {error}.") from error
 
 
@@ -579,15 +581,19 @@ def _set(content: dict[str, Any], setting: str) -> None:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise InputInvalid(f"{setting!r} cannot be set, for {part} is no section; give a whole list as its value.")
-    table[parts[-1]] = _value(value.strip())
+    table[parts[-1]] = _value(key.strip(), value.strip())
 
 
-def _value(text: str) -> object:
-    """A TOML value, or a bare word as the string that it is."""
+def _value(key: str, text: str) -> object:
+    """A TOML value, or a bare word as the string that it is. Raises `InputInvalid`."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except RecursionError as error:
+        raise InputInvalid(f"{key} cannot be set: the value is nested too deeply.") from error
+    except ValueError as error:  # what int() says of a number with thousands of digits
+        raise InputInvalid(f"{key} cannot be set: {error}.") from error
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -74,6 +74,8 @@ def test_a_recipe_begins_with_the_command_that_runs_it(name: str, tmp_path: Path
         ),
         (["run", "starter", "--set", "pretrain.scheduler=warmup_stable_decay"], "pretrain.scheduler is 'warmup_stable"),
         (["run", "starter", "--set", "nothing"], "'nothing' sets nothing; write it as section.key=value"),
+        (["run", "starter", "--set", "fine_tune.r=" + "9" * 6_000], "fine_tune.r cannot be set: Exceeds the limit"),
+        (["run", "starter", "--set", "fine_tune.r=" + "[" * 3_000], "fine_tune.r cannot be set: the value is nested"),
         (["merge", "nowhere"], "nowhere holds no run; quotesmith-pipeline run RECIPE --out nowhere begins one."),
         (["compare", "nowhere", "nowhere"], "nowhere holds no run"),
         (["publish", "nowhere", "--dry-run"], "nowhere holds no run"),
@@ -89,6 +91,16 @@ def test_wrong_input_is_one_sentence(arguments: list[str], sentence: str, tmp_pa
     assert sentence in err
     assert err.startswith("Error: ") and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"), [("9" * 6_000, "is not TOML: Exceeds the limit"), ("[" * 3_000, "is nested too deeply.")]
+)
+def test_a_recipe_that_the_parser_gives_up_on_is_one_sentence(value: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"name = {value}")
+    code, out, err = typed("show", "mine.toml", where=tmp_path)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"Error: The recipe mine.toml {sentence}")
 
 
 def test_what_a_recipe_names_cannot_move_the_cursor(tmp_path: Path) -> None:
