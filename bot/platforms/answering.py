@@ -161,6 +161,7 @@ class Answering:
         return reply
 
     async def _conclude(self, job: AcceptedJob, posts: Posts, address: Address, text: str) -> None:
+        self._jobs.pop(job.job_id, None)  # there is nothing left to cancel
         buttons: list[Button] = again_button(address.texts, job.job_id)
         await self.delivery.conclude(job, posts, address, text, buttons)
 

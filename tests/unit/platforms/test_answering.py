@@ -16,6 +16,7 @@ from bot.errors import GenerationError, WorkerCrashed
 from bot.platforms.address import Address
 from bot.platforms.answering import Answering
 from bot.platforms.lanes import Lanes
+from bot.platforms.outlet import Button
 from bot.platforms.painter import Painter
 from bot.platforms.posts import Posts
 from bot.platforms.serving import serve
@@ -68,6 +69,25 @@ async def test_a_defect_is_admitted_without_a_traceback() -> None:
     await b.ask()
     await b.until_quiet()
     assert b.outlet.texts()[0].startswith("Something went wrong inside the bot")
+
+
+async def test_why_there_is_no_answer_is_said_whatever_is_pressed_meanwhile() -> None:
+    taken, begun = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeOutlet):
+        async def create(self, address: Address, text: str, buttons: Sequence[Button], nonce: str) -> str:
+            begun.set()
+            await taken.wait()
+            return await super().create(address, text, buttons, nonce)
+
+    b = bench([GenerationError("The model found no fitting words this time.")], outlet=Slow())
+    job_id = await b.ask()
+    await begun.wait()
+    assert b.store.states == [JobState.FAILED]
+    b.answering.cancel(job_id)
+    taken.set()
+    await b.until_quiet()
+    assert b.outlet.texts() == ["The model found no fitting words this time."]
 
 
 async def test_cancelling_says_so_and_leaves_nothing_half_written() -> None:
