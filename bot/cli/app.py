@@ -7,7 +7,7 @@ import sys
 import typer
 
 from bot.cli import data, doctor, models, serving
-from bot.cli.session import FAILED, leave_quietly, show_error, show_unexpected
+from bot.cli.session import FAILED, is_of_output, leave_quietly, show_error, show_unexpected
 from bot.errors import QuotesmithError
 
 app = typer.Typer(
@@ -37,5 +37,11 @@ def main() -> None:
         show_error(error)
         sys.exit(FAILED)
     except BrokenPipeError:
+        leave_quietly()
+        sys.exit(FAILED)
+    except OSError as error:
+        if not is_of_output(error):
+            raise
+        show_error(QuotesmithError(f"The output cannot be written ({error.strerror})."))
         leave_quietly()
         sys.exit(FAILED)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Coroutine
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from traceback import walk_tb
 from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
@@ -92,8 +93,14 @@ def show_unexpected(kind: type[BaseException], error: BaseException, trace: Trac
     )
 
 
+def is_of_output(error: OSError) -> bool:
+    """Whether it was printing that failed, and not a file or a connection."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_code is typer.echo.__code__
+
+
 def leave_quietly() -> None:
-    """Whoever read the output has gone: keep the interpreter from complaining about it while it shuts down."""
+    """The output cannot be written: keep the interpreter from complaining about it while it shuts down."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

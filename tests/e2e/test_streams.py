@@ -48,6 +48,20 @@ def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path, environment: dict[
     assert process.wait(60) == 1 and process.stderr.read() == ""
 
 
+@pytest.mark.parametrize(
+    "arguments", [["model", "list"], ["data", "stats", "--json"], ["quote", "courage"], ["--help"]]
+)
+def test_an_output_that_cannot_be_written_is_told(
+    tmp_path: Path, environment: dict[str, str], arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+        )
+    assert done.returncode == 1
+    assert done.stderr == "quotesmith: The output cannot be written (No space left on device).\n"
+
+
 def test_a_terminated_bot_leaves_no_worker_behind(tmp_path: Path, environment: dict[str, str]) -> None:
     process = start(tmp_path, environment, "run")
     assert process.stdin and process.stdout
