@@ -86,6 +86,6 @@ def parse_data_key(text: str) -> bytes:
         # Neither the text nor the cause is shown: both may hold most of a real key.
         raise DataKeyError(
             "The data key must be 32 bytes, written as 64 hex digits or as base64; "
-            'make one with: python -c "import secrets; print(secrets.token_hex(32))"'
+            'make one with: python3 -c "import secrets; print(secrets.token_hex(32))"'
         ) from None
     return key
