@@ -129,7 +129,7 @@ class Answering:
         try:
             reply = await self._written(job, posts, address)
         except asyncio.CancelledError:
-            if not self._cut_off:
+            if not self._cut_off and not self._service.parked(job.job_id):
                 ended = self._conclude(job, posts, address, address.texts(STOPPED))
                 self.spawn(ended, f"telling of the end of job {job.job_id}")
             raise

@@ -233,6 +233,17 @@ async def test_what_is_cut_off_by_a_worker_that_ends_with_the_bot_is_left_to_the
     assert b.store.states == [JobState.ACCEPTED] and b.outlet.texts() == []
 
 
+async def test_nobody_is_told_that_it_is_stopped_what_the_next_start_answers() -> None:
+    b = bench([WorkerCrashed("The model worker stopped.")])
+    job_id = await b.ask()
+    b.service.park()
+    while not b.service.parked(job_id):
+        await asyncio.sleep(0)
+    b.answering.cancel(job_id)
+    await b.answering.stop(60.0)
+    assert b.store.states == [JobState.ACCEPTED] and b.outlet.texts() == []
+
+
 async def test_the_next_start_goes_on_into_the_same_message() -> None:
     b = bench(says("Good morning."))
     job = replace(await b.service.accept_chat(KEY, "hello"), address=ADDRESS.to_json())
