@@ -299,7 +299,7 @@ def _ended(canary: Canary | None, state: CanaryState, why: str) -> Canary | None
 
 
 def _taken_back(canary: Canary | None, name: str) -> Canary | None:
-    """The record of a model that was promoted and is served no more."""
+    """The record of a model that was promoted and is served no more; votes counted for it until it was promoted."""
     if canary is None or canary.name != name or canary.state is not CanaryState.PROMOTED:
         return canary
-    return replace(canary, state=CanaryState.ROLLED_BACK, why="an operator took it back", ended_at=datetime.now(UTC))
+    return replace(canary, state=CanaryState.ROLLED_BACK, why="an operator took it back")
