@@ -191,9 +191,7 @@ class DiscordBot:
                     await self._desk.message(incoming, self._show)
         except StorageError as error:
             log.error("a message on Discord cannot be stored: %s", error)
-            with suppress(StorageError):  # who reads that says it again: it is not to be done later as well
-                await self._desk.records.take_events(self.platform, incoming.events)
-            await self._desk.answering.delivery.say(incoming.address, user_text(error, incoming.address.texts))
+            await self._show(incoming, await self._desk.give_up(incoming, error))
 
     async def reacted(self, payload: discord.RawReactionActionEvent, before: Vote, after: Vote) -> None:
         """Somebody reacted to a message, or took a reaction back."""

@@ -13,7 +13,7 @@ from bot.chat.messages import ConversationKey, Platform
 from bot.chat.ports import AcceptedJob, Outbox, PersonalData, PlatformRecords, SeenBefore, Unfinished
 from bot.chat.replies import Reply
 from bot.chat.service import ChatService
-from bot.errors import DatabaseUnavailable, InputError, QuotesmithError
+from bot.errors import DatabaseUnavailable, InputError, QuotesmithError, StorageError
 from bot.platforms.access import AccessLists, Verdict
 from bot.platforms.admission import Admission
 from bot.platforms.answering import Answering
@@ -139,6 +139,17 @@ class FrontDesk:
             await self._carry_out(incoming, command, show)
         elif await self._taken(incoming):
             self.answering.spawn(self._errand(incoming, command, show), f"the errand {command.action}")
+
+    async def give_up(self, incoming: Incoming, error: StorageError) -> Outcome:
+        """What to say of a message that `message` raised that for, on a platform that does not bring it again.
+
+        A command may have been carried out all the same, and only that could not be put on record.
+        """
+        outcome = self._carried_out.get(incoming.events) or Outcome(user_text(error, incoming.address.texts))
+        with suppress(StorageError):  # who reads that it failed says it again: it is not to be done later as well
+            await self._taken(incoming)
+            self._carried_out.pop(incoming.events, None)
+        return outcome
 
     async def errand(self, incoming: Incoming, command: Command) -> Outcome:
         """Carry out a command that needs no model; what went wrong is said in the outcome."""

@@ -26,6 +26,7 @@ from bot.platforms.telegram_bot import TelegramBot
 from bot.settings import ChatSettings, LimitSettings, QuoteSettings
 from bot.storage.conversations import SqlConversations
 from bot.storage.feedback import SqlFeedback
+from bot.storage.platform_records import SqlPlatformRecords
 from bot.storage.tables import Message
 from bot.storage.tables import Vote as VoteRow
 from tests.fakes import MODEL, FakeGenerator, fixed_words, says
@@ -273,6 +274,31 @@ async def test_on_discord_a_command_that_its_person_heard_has_failed_is_not_carr
     await quiet(cord._desk)
     (_, before, _), (_, after, _) = await asked(stores)
     assert before == after
+
+
+async def test_on_discord_a_command_that_is_carried_out_is_said_to_be_though_that_cannot_be_stored_at_once(
+    stores: Stores, cord: DiscordBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taking = SqlPlatformRecords.take_events
+    busy = [True]
+
+    async def busy_once(self: SqlPlatformRecords, platform: Platform, event_ids: Sequence[str]) -> bool:
+        if busy and busy.pop():
+            raise DatabaseUnavailable("The database is locked.")
+        return await taking(self, platform, event_ids)
+
+    await cord.message(said(1, "the sea is wide"))
+    await quiet(cord._desk)
+    monkeypatch.setattr(SqlPlatformRecords, "take_events", busy_once)
+    for _ in range(2):  # the second time when the bot looks for what it missed
+        await cord.message(said(2, "/new"))
+        await quiet(cord._desk)
+    told = cast(Any, cord._outlet).texts("20")[1:]
+    assert len(told) == 1 and told[0].startswith("A new conversation")
+    await cord.message(said(3, "hello"))
+    await quiet(cord._desk)
+    (_, before, _), (_, after, _) = await asked(stores)
+    assert before != after and cord._desk._carried_out == {}
 
 
 @pytest.mark.parametrize("by_command", [True, False])
