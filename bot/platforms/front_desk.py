@@ -22,7 +22,7 @@ from bot.platforms.commands import IN_CHATS, Action, Command, parse
 from bot.platforms.errands import TAKE_LONG, Announcer, Errands, Operations, Outcome
 from bot.platforms.first_use import FirstUse
 from bot.platforms.incoming import Incoming
-from bot.platforms.outlet import AddressOver, ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
+from bot.platforms.outlet import ChatCooldown, ChatGone, ChatUnreachable, Outlet, PostGone
 from bot.platforms.presses import Presses
 from bot.platforms.replies import user_text
 from bot.platforms.rights import PrivacyFacts, Rights
@@ -240,7 +240,7 @@ class FrontDesk:
         for place in await self.records.announced_places(self.platform):
             address = self.outlet.address_of(place)
             texts = Texts(self.language(None))
-            with suppress(AddressOver, ChatCooldown, ChatGone, ChatUnreachable, PostGone):
+            with suppress(ChatCooldown, ChatGone, ChatUnreachable, PostGone):
                 await self.outlet.create(address, texts(sentence, **values), (), "")
 
     async def stop(self, within_s: float) -> None:
