@@ -52,7 +52,7 @@ from bot.chat.recording import Recording
 from bot.chat.replies import ReplyEvent, Showing, finished_reply
 from bot.chat.safety import Finding, concern_in, concern_in_keyword
 from bot.chat.served import Served, Serving
-from bot.chat.writing import Progress, Writer, Written, generated, no_words
+from bot.chat.writing import Progress, Writer, Written, generated, no_words, too_late
 from bot.chat.writing_ahead import WritingAhead
 from bot.errors import InputError
 from bot.settings import ChatSettings, QuoteSettings
@@ -368,7 +368,7 @@ class ChatService:
                 return
             left_s -= max(one.finished.elapsed_s for texts in written for one in texts)
             if left_s <= 0:
-                break
+                raise too_late(self._deadline_s)
         raise no_words()
 
     async def _from_pool(self, model: Model, job: AcceptedJob) -> PooledQuote | None:

@@ -140,11 +140,7 @@ class Writer:
             yield TextDelta(repetition.text)
             yield repetition
         elif left_s <= 0:
-            raise DeadlineExceeded(
-                f"The reply was not ready within {self._deadline_s:g} seconds; try again.",
-                "deadline",
-                seconds=self._deadline_s,
-            )
+            raise too_late(self._deadline_s)
         else:
             raise no_words()
 
@@ -157,3 +153,10 @@ def generated(model: Model, request: GenerationRequest, attempts: int, finished:
 def no_words() -> GenerationError:
     """What a person is told where nothing that the model wrote may be given."""
     return GenerationError("The model found no fitting words this time; try again or say it another way.", "no-words")
+
+
+def too_late(deadline_s: float) -> DeadlineExceeded:
+    """What a person is told where nothing that may be given was written in time."""
+    return DeadlineExceeded(
+        f"The reply was not ready within {deadline_s:g} seconds; try again.", "deadline", seconds=deadline_s
+    )

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from bot.chat.comparing import side_by_side, two_of, wanted_kind
-from bot.chat.generation import TextDelta
+from bot.chat.generation import FinishReason, TextDelta
 from bot.chat.messages import ConversationKey, JobState, MessageKind, Platform, QuoteSource
 from bot.chat.ports import Side
 from bot.chat.replies import Reply
 from bot.chat.service import ChatService, ChatStores
-from bot.errors import GenerationError, InputError
+from bot.errors import DeadlineExceeded, GenerationError, InputError
 from bot.settings import ChatSettings, QuoteSettings
 from tests.fakes import MODEL, FakeGenerator, FakeStore, Script, fixed_words, says
 
@@ -127,6 +127,12 @@ async def test_a_comparison_that_an_earlier_version_took_is_of_what_its_words_lo
 async def test_where_no_two_differ_it_is_said() -> None:
     with pytest.raises(GenerationError, match="no fitting words"):
         await compared("tea", *[says("Tea waits for nobody.")] * 16)
+
+
+async def test_where_no_two_are_ready_in_time_it_is_said() -> None:
+    late = says(reason=FinishReason.DEADLINE, elapsed_s=60.0)
+    with pytest.raises(DeadlineExceeded, match="not ready within 60 seconds"):
+        await compared("tea", *[late] * 4)
 
 
 async def test_a_message_of_concern_gets_the_fixed_words_and_no_choice() -> None:
