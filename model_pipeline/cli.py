@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -26,8 +29,9 @@ from model_pipeline.recipe import (
     recipe_names,
     recipe_text,
 )
+from model_pipeline.recipe_changes import begin_run
 from model_pipeline.report import Report
-from model_pipeline.runs import RECIPE_FILE, SMOKE_FOLDER, Run, Stage, check_run_folder, create_run, open_run, why_not
+from model_pipeline.runs import RECIPE_FILE, SMOKE_FOLDER, Run, Stage, check_run_folder, open_run, why_not
 from model_pipeline.training_environment import check_environment
 
 GATE_CODES = {"promote": 0, "refuse": 3, "too few": 4}  # 1 is an error and 2 a wrong option
@@ -47,7 +51,14 @@ class _Commands(TyperGroup):
             _fail("Stopped; what is finished stays, and the same command does the rest.", INTERRUPTED)
 
 
-app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=HELP)
+app = typer.Typer(
+    cls=_Commands,
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 Folder = Annotated[Path, typer.Argument(help="The run folder.")]
 
@@ -59,12 +70,20 @@ def main() -> None:
     # Threads that spin while they wait keep a neighbour from the processor that both wait for; libgomp reads it when
     # torch is loaded. Figures are in DECISIONS.md.
     os.environ.setdefault("GOMP_SPINCOUNT", "300")
+    sys.excepthook = _show_unexpected
+    command = typer.main.get_command(app)
     try:
-        app(standalone_mode=True)
+        command()
     except Interrupted as error:
         _fail(f"{error} The same command goes on from there.", INTERRUPTED)
     except PipelineError as error:
         _fail(f"Error: {error}", 1)
+    except OSError as error:
+        if not _is_of_output(error):
+            raise
+        # Else the interpreter would complain about it as well while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"Error: The output cannot be written ({error.strerror}).", 1)
 
 
 @app.command()
@@ -87,12 +106,13 @@ def run(
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/RECIPE if it is not given.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Such as fine_tune.r=16; may be repeated.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="A small stand-in model and small data: minutes.")] = False,
+    again: Annotated[Stage | None, typer.Option(help="Do this stage and those behind it anew.")] = None,
 ) -> None:
     """Go through every stage of a recipe; publishing is a command of its own."""
     chosen = read_recipe(recipe, set_ or [])
     check_environment()
     folder, report = out or Path("runs") / f"{chosen.name}{'-smoke' if smoke else ''}", Report()
-    begun = create_run(folder, _scaled(chosen, folder, report) if smoke else chosen)
+    begun = begin_run(folder, _scaled(chosen, folder, report) if smoke else chosen, report.say, again)
     with begun.locked():
         for stage in begun.stages:
             _go_through(begun, stage, report)
@@ -270,6 +290,35 @@ def _with_names(recipe: Recipe, settings: list[str]) -> Recipe:
 def _first_sentence(text: str) -> str:
     line = " ".join(text.split())
     return line.partition(". ")[0].rstrip(".") + "."
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether it was printing that failed, and not a file or a connection."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is typer.echo.__code__
+
+
+def _show_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The hook for what nothing else caught: a defect gets a sentence, and a file its traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    place = traceback.extract_tb(trace)[-1]
+    what = f"{kind.__name__} at {Path(place.filename).name}:{place.lineno}"
+    if isinstance(error, OSError) and error.strerror:  # it may be the machine's and not ours
+        what += f": {error.strerror}"
+    Report().say(f"Error: This is a defect of Quotesmith ({what}). Please report it{_kept_traceback(error)}.")
+
+
+def _kept_traceback(error: BaseException) -> str:
+    """Where the traceback lies, as the end of a sentence; "" where it cannot be written."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="replace", prefix="quotesmith-pipeline-", suffix=".txt", delete=False
+        ) as file:
+            file.writelines(traceback.format_exception(error))
+    except OSError:
+        return ""
+    return f" with {file.name}"
 
 
 def _fail(sentence: str, code: int) -> NoReturn:

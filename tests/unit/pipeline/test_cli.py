@@ -129,7 +129,10 @@ def _without_training(where: Path) -> tuple[int, str, str]:
     """The command in a process to which trl is not there, as it is to the bot's own environment."""
     hide = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'trl' else f(n, *a);"
     typed_in = "import sys; sys.argv = ['p', 'run', 'tinyllama-quotes', '--smoke'];"
-    code = f"{hide} {typed_in} from model_pipeline import cli; cli.main()"
+    return _python(f"{hide} {typed_in} from model_pipeline import cli; cli.main()", where)
+
+
+def _python(code: str, where: Path) -> tuple[int, str, str]:
     root = str(Path(__file__).parents[3])
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -137,9 +140,28 @@ def _without_training(where: Path) -> tuple[int, str, str]:
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": root},
+        env={**os.environ, "PYTHONPATH": root, "TMPDIR": str(where)},
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def test_a_defect_is_told_in_a_sentence_and_its_traceback_kept(tmp_path: Path) -> None:
+    broken = "cli.recipe_names = lambda: 1 // 0"
+    code, out, err = _python(
+        f"import sys; sys.argv = ['p', 'recipes']; from model_pipeline import cli; {broken}; cli.main()", tmp_path
+    )
+    [kept] = tmp_path.iterdir()
+    said = "Error: This is a defect of Quotesmith (ZeroDivisionError at <string>:1). Please report it with"
+    assert (code, out, err) == (1, "", f"{said} {kept}.\n")
+    assert kept.read_text().startswith("Traceback") and "in recipes\n" in kept.read_text()
+
+
+def test_an_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "model_pipeline.cli", "show", "starter"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (1, "Error: The output cannot be written (No space left on device).\n")
 
 
 def test_ctrl_c_is_answered_with_a_sentence(tmp_path: Path) -> None:
