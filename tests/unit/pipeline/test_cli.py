@@ -118,6 +118,12 @@ def test_a_stage_that_is_not_there_is_a_wrong_command(tmp_path: Path) -> None:
     assert "No such command 'fine-tun'" in err
 
 
+@pytest.mark.parametrize("arguments", [["-h"], ["merge", "-h"], ["loop", "--help"]])
+def test_help_is_asked_for_in_both_ways(arguments: list[str], tmp_path: Path) -> None:
+    code, out, _ = typed(*arguments, where=tmp_path)
+    assert code == 0 and "-h, --help" in out
+
+
 def test_without_the_training_packages_a_sentence_says_how_to_get_them(tmp_path: Path) -> None:
     code, _, err = _without_training(tmp_path)
     assert code == 1
