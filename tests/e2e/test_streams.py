@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, environment: dict[str, str], 
     assert process.stdout.readline().strip()
     process.send_signal(number)
     assert process.wait(60) == code and process.stderr.read() == ""
+
+
+def test_ctrl_c_ends_it_in_order_while_the_commands_are_loaded(environment: dict[str, str]) -> None:
+    interrupted = """
+import signal, sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "bot.composition":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, CtrlC())
+sys.argv = ["quotesmith", "--help"]
+from bot.cli import main
+main()
+"""
+    command = [sys.executable, "-c", interrupted]
+    done = subprocess.run(command, capture_output=True, env=environment, preexec_fn=heeding_interrupts)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path, environment: dict[str, str]) -> None:
