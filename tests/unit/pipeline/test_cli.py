@@ -50,7 +50,7 @@ def test_every_recipe_is_listed_with_what_it_is_about(tmp_path: Path) -> None:
 def test_a_recipe_begins_with_the_command_that_runs_it(name: str, tmp_path: Path) -> None:
     code, out, _ = typed("show", name, where=tmp_path)
     assert code == 0
-    needed = " --set prefer.data=curated" if name == "starter-votes" else ""
+    needed = " --set prefer.data=curated/EXPORT" if name == "starter-votes" else ""
     assert out.splitlines()[0] == f"# quotesmith-pipeline run {name} --out runs/{name}{needed}"
 
 
