@@ -194,6 +194,12 @@ class Pretrain(_Section):
     precision: Precision = Precision.AUTO
     seed: int = 0
 
+    @property
+    def batches(self) -> tuple[int, int]:
+        """Sequences at a time on the device, and how many times that for a step."""
+        at_once = max(1, min(self.micro_batch, self.batch_tokens // self.context_tokens))
+        return at_once, max(1, self.batch_tokens // (at_once * self.context_tokens))
+
 
 class FineTune(_Section):
     """Supervised fine-tuning on the replies; the values of LoRA have no effect on the method `full`.

@@ -1,4 +1,4 @@
-"""Owns the run folder: its frozen recipe, a folder for each stage, and the manifests whose presence means "finished".
+"""Owns the run folder: its recipe, a folder for each stage, and the manifests whose presence means "finished".
 
 Stages meet here and nowhere else. Knows the names of the stages and their order, and nothing of what they do.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -154,19 +155,24 @@ class Run:
 
 
 def create_run(folder: Path, recipe: Recipe) -> Run:
-    """The run in that folder, new or gone on with; `InputInvalid` if it was begun with another recipe."""
+    """A new run in that folder. Raises `InputInvalid` where there is something already."""
     if (folder / RECIPE_FILE).is_file():
-        run = open_run(folder)
-        if difference := _difference(run.recipe, recipe):
-            raise InputInvalid(f"{folder} was begun with another {difference}; choose another folder with --out.")
-        return run
+        raise InputInvalid(f"{folder} holds a run already; choose another folder.")
     check_run_folder(folder)
+    write_recipe(folder, recipe)
+    return Run(folder, recipe)
+
+
+def write_recipe(folder: Path, recipe: Recipe, *, keep_former: bool = False) -> None:
+    """Make it what the run goes by; the former one is kept beside it, by its hash, if asked. Raises `InputInvalid`."""
+    path = folder / RECIPE_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_last(folder / RECIPE_FILE, recipe.model_dump(mode="json"))
+        if keep_former:
+            shutil.copyfile(path, path.with_stem(f"{path.stem}-{sha256(path)[:12]}"))
+        _write_last(path, recipe.model_dump(mode="json"))
     except OSError as error:
         raise InputInvalid(f"The run folder {folder} cannot be written: {error.strerror or error}.") from error
-    return Run(folder, recipe)
 
 
 def check_run_folder(folder: Path) -> None:
@@ -235,26 +241,11 @@ def _kept_files(folder: Path) -> list[Path]:
     )
 
 
-def _difference(old: Recipe, new: Recipe) -> str:
-    """The first key whose value differs, with both values; "" if none does."""
-    left, right = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
-    for key in sorted({*left, *right}):
-        if left.get(key) != right.get(key):
-            return f"{key} ({left.get(key)!r}, now {right.get(key)!r})"
-    return ""
-
-
-def _flat(content: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(content, dict):
-        return {prefix: content}
-    return {
-        key: value
-        for name, inner in content.items()
-        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
-    }
-
-
 def _write_last(path: Path, content: Mapping[str, Any]) -> None:
+    """Whole or not at all, also where the machine loses its power."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)

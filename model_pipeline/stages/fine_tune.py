@@ -42,7 +42,10 @@ from model_pipeline.training.quiet_libraries import keep_libraries_quiet, warnin
 from model_pipeline.training.rendering import prompt_text, reply_text
 from model_pipeline.training.tokenizer import load_tokenizer
 
-LESS_MEMORY = "set a smaller fine_tune.batch_size (and a larger fine_tune.accumulate) or data.max_tokens."
+LESS_MEMORY = (
+    "set a smaller fine_tune.batch_size and a fine_tune.accumulate that is as many times larger, or a smaller "
+    "data.max_tokens (run --again prepare)."
+)
 
 
 def fine_tune(run: Run, report: Report) -> None:
@@ -70,7 +73,7 @@ def fine_tune(run: Run, report: Report) -> None:
         if guard.failed_at:
             raise TrainingFailed(
                 f"The loss is no number any more at step {guard.failed_at}: set a smaller fine_tune.learning_rate, "
-                f"or fine_tune.precision. {kept(checkpoints)}"
+                f"or another fine_tune.precision (run --again fine-tune). {kept(checkpoints)}"
             )
         if stop.stopped and trainer.state.global_step < total:
             raise Interrupted(f"Stopped at step {trainer.state.global_step} of {total}. {kept(checkpoints)}")

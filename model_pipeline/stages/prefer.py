@@ -54,7 +54,10 @@ from model_pipeline.training.tokenizer import load_tokenizer
 
 FIGURES_FILE = "figures.json"  # of a method, written last: its presence means that the method is done
 CURATED_FILE = "curated.sha256"
-LESS_MEMORY = "set a smaller prefer.batch_size (and a larger prefer.accumulate) or prefer.max_tokens."
+LESS_MEMORY = (
+    "set prefer.activation_checkpointing=true, or a smaller prefer.batch_size (and a larger prefer.accumulate) or "
+    "prefer.max_tokens (run --again prefer)."
+)
 LAST_FIGURES = (  # of the last method, told of the stage
     "trained_parameters",
     "total_parameters",
@@ -107,7 +110,7 @@ def prefer(run: Run, report: Report) -> None:
     if not is_main_process():
         return
     assert trained is not None  # there was a lesson
-    with told_in_a_sentence(None, "set a smaller prefer.batch_size."):  # the methods are done, and stay so
+    with told_in_a_sentence(None, MORE_MEMORY):  # the methods are done, and stay so: none rests on another batch_size
         write_rows(folder / LEARNED_FILE, (each.rows[0] for lesson in lessons for each in lesson.train if each.liked))
         _keep(trained, folder / _kind(settings))
         calibration = _calibrated(started, report) if settings.calibrate else None
@@ -227,7 +230,8 @@ def _learn(started: _Started, lesson: Lesson, place: Path, begins_with: Path | N
     if guard.failed_at:
         raise TrainingFailed(
             f"The loss of {lesson.method} is no number any more at step {guard.failed_at}: set a smaller "
-            f"prefer.learning_rate_{lesson.method}, or prefer.precision. {kept(checkpoints)}"
+            f"prefer.learning_rate_{lesson.method}, or another prefer.precision (run --again prefer). "
+            f"{kept(checkpoints)}"
         )
     if stop.stopped and trainer.state.global_step < total:
         raise Interrupted(

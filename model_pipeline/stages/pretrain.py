@@ -27,6 +27,7 @@ from model_pipeline.training.pretraining_texts import TOKENIZER, packed_texts
 from model_pipeline.training.scratch_model import new_model
 from model_pipeline.training.tokenizer import load_tokenizer
 
+LESS_MEMORY = "halve pretrain.micro_batch, or set a smaller pretrain.context_tokens (run --again pretrain)."
 TEXTS = ".texts"  # tokenizer and token streams: what training goes on with after an interruption
 
 
@@ -35,7 +36,7 @@ def pretrain(run: Run, report: Report) -> None:
     began, settings = datetime.now(UTC), _settings(run)
     folder = run.begin(Stage.PRETRAIN, Stage.PREPARE)
     checkpoints, hardware = folder / "checkpoints", find_hardware()
-    with told_in_a_sentence(checkpoints, "set a smaller pretrain.micro_batch or pretrain.context_tokens."):
+    with told_in_a_sentence(checkpoints, LESS_MEMORY):
         rows = read_rows(run.of(Stage.PREPARE) / "train.jsonl")
         packed = packed_texts(folder / TEXTS, settings, rows, report.say)
         tokenizer = load_tokenizer(str(folder / TEXTS / TOKENIZER))

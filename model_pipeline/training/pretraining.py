@@ -59,8 +59,7 @@ class Pretraining:
         self.precision = hardware.precision(settings.precision)
         self.model = model.to(self.device)
         self.state = TrainingState()
-        self.micro_batch = max(1, min(settings.micro_batch, settings.batch_tokens // settings.context_tokens))
-        self.accumulate = max(1, settings.batch_tokens // (self.micro_batch * settings.context_tokens))
+        self.micro_batch, self.accumulate = settings.batches
         self.step_tokens = self.micro_batch * self.accumulate * settings.context_tokens
         self.steps = max(1, round(settings.tokens / self.step_tokens))
         self.compiled = False
@@ -203,7 +202,7 @@ class Pretraining:
         if not math.isfinite(loss):
             raise TrainingFailed(
                 f"The loss is no number any more at step {self.state.step}: set a smaller pretrain.learning_rate, or "
-                f"pretrain.precision. {kept(self.checkpoints)}"
+                f"another pretrain.precision (run --again pretrain). {kept(self.checkpoints)}"
             )
 
 

@@ -444,7 +444,7 @@ def test_what_the_machine_lacks_after_the_methods_is_told_and_they_are_not_learn
     for owner, name, lack, sentence in (
         (stage, "scaling_weights", broken, "The memory was not enough: end other programs, or do it on a machine with"),
         (shutil, "copytree", full, "The disk is full: make room, and run it again."),
-        (stage, "calibrate", broken, "The memory was not enough: set a smaller prefer.batch_size."),
+        (stage, "calibrate", broken, "The memory was not enough: end other programs, or do it on a machine with"),
     ):
         with monkeypatch.context() as lacking:
             lacking.setattr(owner, name, lack)

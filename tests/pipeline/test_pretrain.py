@@ -197,7 +197,8 @@ def test_too_little_memory_is_told_with_settings_of_pretraining(
     with pytest.raises(TrainingFailed) as failed:
         pretrain(run, Watched())
     assert str(failed.value) == (
-        "The memory was not enough: set a smaller pretrain.micro_batch or pretrain.context_tokens. "
+        "The memory was not enough: halve pretrain.micro_batch, or set a smaller pretrain.context_tokens (run --again "
+        "pretrain). "
         "There is no checkpoint yet."
     )
 

@@ -13,7 +13,7 @@ from model_pipeline.data.json_lines import read_json_lines
 from model_pipeline.data.sources import read_source
 from model_pipeline.errors import InputInvalid
 from model_pipeline.recipe import FineTune, Method, Recipe, check_recipe, read_recipe
-from model_pipeline.runs import create_run
+from model_pipeline.recipe_changes import begin_run
 from model_pipeline.smoke.scale import _fine_tune, smoke_recipe
 
 LARGE: dict[str, Any] = {
@@ -115,10 +115,12 @@ def test_paths_hold_wherever_the_run_goes_on(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("large", [recipe(), starter(), read_recipe("starter-mended")], ids=lambda large: large.name)
 def test_a_run_can_be_gone_on_with(tmp_path: Path, large: Recipe) -> None:
-    create_run(tmp_path / "run", smoke_recipe(large, tmp_path / "smoke", silent))
-    create_run(tmp_path / "run", smoke_recipe(large, tmp_path / "smoke", silent))
-    with pytest.raises(InputInvalid, match=r"was begun with another "):
-        create_run(tmp_path / "run", large)
+    said: list[str] = []
+    begin_run(tmp_path / "run", smoke_recipe(large, tmp_path / "smoke", silent), said.append)
+    begin_run(tmp_path / "run", smoke_recipe(large, tmp_path / "smoke", silent), said.append)
+    assert not said
+    with pytest.raises(InputInvalid, match=r"was begun with another smoke \(True, now False\); choose another folder"):
+        begin_run(tmp_path / "run", large, said.append)
 
 
 def test_what_is_smaller_already_stays(tmp_path: Path) -> None:
