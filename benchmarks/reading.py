@@ -49,6 +49,7 @@ TURN = " / "  # between the turns of a conversation in marks.tsv
 YES, NO = "y", "n"
 BETTER = "better (l, r or =)"
 Quotes = dict[str, str]  # by keyword
+Table = list[dict[str, Any]]  # a row by its columns
 Conversation = tuple[str, ...]  # a person's message, or more turns, the first and the last of them a person's
 
 
@@ -211,9 +212,7 @@ def _changed(settings: Settings, changes: Mapping[str, Mapping[str, object]]) ->
 
 def count(out: Path) -> None:
     """Print what was marked, for each model, and how the choice did where pairs were read."""
-    key = json.loads((out / "key.json").read_text(encoding="utf-8"))
-    marks = _read_table(out / "marks.tsv")
-    _check_filled(out / "marks.tsv", marks, [mark for mark in marks[0] if mark not in TEXTS], (YES, NO))
+    key, marks, pairs = read_lists(out)
     for name in dict.fromkeys(key["models"]):
         mine = [row for row, model in zip(marks, key["models"], strict=True) if model == name]
         given = [mark for mark in mine[0] if mark not in TEXTS]  # MARKS, or one for all three: good
@@ -223,11 +222,9 @@ def count(out: Path) -> None:
         firsts = [row[FITS] == YES for row in mine if FITS in row and TURN not in row["message"]]
         if firsts and len(firsts) < len(mine):
             print(f"{'':<20} of {len(firsts)} first messages: {sum(firsts)}")
-    if not (out / "pairs.tsv").is_file():
+    if not pairs:
         return
     verdicts: Counter[str] = Counter()
-    pairs = _read_table(out / "pairs.tsv")
-    _check_filled(out / "pairs.tsv", pairs, [BETTER], ("l", "r", "="))
     for row in pairs:
         left = key["chosen_left"][row["keyword"]]
         is_chosen = {"l": left, "r": not left}.get(row[BETTER])
@@ -237,6 +234,25 @@ def count(out: Path) -> None:
         f"with the choice better in {won}, without in {lost}, no difference in {verdicts['no difference']}; "
         f"sign test p = {_sign_test(won, lost):.4f}"
     )
+
+
+def read_lists(out: Path) -> tuple[dict[str, Any], Table, Table]:
+    """The key, the marks, and the pairs if there are any.
+
+    Raises InputInvalid where a mark misses, or the key is not that of these lists.
+    """
+    key = json.loads((out / "key.json").read_text(encoding="utf-8"))
+    marks = _read_table(out / "marks.tsv")
+    if len(marks) != len(key["models"]):
+        raise InputInvalid(
+            f"{out}/marks.tsv holds {len(marks)} texts, and key.json says of {len(key['models'])} whose they are."
+        )
+    _check_filled(out / "marks.tsv", marks, [mark for mark in marks[0] if mark not in TEXTS], (YES, NO))
+    pairs = _read_table(out / "pairs.tsv") if (out / "pairs.tsv").is_file() else []
+    _check_filled(out / "pairs.tsv", pairs, [BETTER], ("l", "r", "="))
+    if unknown := next((row["keyword"] for row in pairs if row["keyword"] not in key["chosen_left"]), ""):
+        raise InputInvalid(f"{out}/pairs.tsv has a pair on {unknown!r}, of which key.json does not say which is which.")
+    return key, marks, pairs
 
 
 def _check_filled(
@@ -266,7 +282,7 @@ def _write_table(path: Path, head: list[str], rows: list[list[str]]) -> None:
         writer.writerows([head, *(row + [""] * (len(head) - len(row)) for row in rows)])
 
 
-def _read_table(path: Path) -> list[dict[str, Any]]:
+def _read_table(path: Path) -> Table:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
 

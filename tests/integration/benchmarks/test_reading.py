@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.reading import BETTER, read_lists
 from bot.composition import STARTER
 from tests.integration.benchmarks.command import run
 
@@ -75,6 +76,30 @@ def test_quotes_are_written_and_counted_when_every_mark_is_there(tmp_path: Path)
     counted = run("reading", "count", "--out", str(out))
     assert counted.returncode == 0, counted.stderr
     assert "of 2: 1 count; 2 grammatical, 2 sense, 1 post" in counted.stdout
+
+
+def test_every_reading_that_is_kept_can_be_counted() -> None:
+    kept = [key.parent for key in Path("benchmarks/readings").glob("*/key.json")]
+    assert len(kept) > 100
+    for folder in kept:
+        read_lists(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ({"models": ["starter"], "chosen_left": {"ice": True}}, "/pairs.tsv has a pair on 'sea', of which key.json "),
+        ({"models": ["starter"] * 2}, "/marks.tsv holds 1 texts, and key.json says of 2 whose they are."),
+        ({}, " holds no lists that `write` wrote, with its key.json."),
+    ],
+)
+def test_a_key_of_other_lists_is_told(tmp_path: Path, key: dict[str, object], said: str) -> None:
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    fill(tmp_path / "marks.tsv", [["keyword", "quote", "good"], ["sea", "The sea waits.", "y"]])
+    fill(tmp_path / "pairs.tsv", [["keyword", "left", "right", BETTER], ["sea", "The sea waits.", "It waits.", "="]])
+    counted = run("reading", "count", "--out", str(tmp_path))
+    assert counted.returncode == 1 and counted.stderr.count("\n") == 1
+    assert counted.stderr.startswith(f"{tmp_path}{said}")
 
 
 @pytest.mark.parametrize(
