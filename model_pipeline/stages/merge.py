@@ -21,6 +21,7 @@ from peft import PeftModel
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import ParityFailed
+from model_pipeline.lineage import exports_of, write_exports
 from model_pipeline.recipe import Method
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, adapted_folder, base_folder
@@ -115,6 +116,7 @@ def _save(run: Run, model: Any, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     model.to(DTYPES[run.recipe.export.outtype]).save_pretrained(folder)
     load_tokenizer(source, revision).save_pretrained(folder)
+    write_exports(folder, exports_of(run))
     # transformers 5 leaves it out, and without its scores llama.cpp would cut text into other tokens.
     if found := base_file(source, revision, "tokenizer.model"):
         shutil.copyfile(found, folder / "tokenizer.model")

@@ -29,6 +29,7 @@ from model_pipeline.data.tokens import takes_system
 from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.held_out_rows import unseen_keywords
 from model_pipeline.learned_texts import learned_before
+from model_pipeline.lineage import exports_of_base
 from model_pipeline.recipe import Family, Source
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder
@@ -46,6 +47,7 @@ def prepare(run: Run, report: Report) -> None:
     run.restart(Stage.PREPARE)
     folder, recipe, data = run.begin(Stage.PREPARE), run.recipe, run.recipe.data
     _check_what_comes(run)
+    base_exports = exports_of_base(recipe)
     held_out = {keyword.casefold() for keyword in read_lines(data.held_out)}
     tokenizer = _tokenizer(run)
     items, dropped, sources = _read(data.sources, report)
@@ -74,7 +76,7 @@ def prepare(run: Run, report: Report) -> None:
     )
     _write(folder, prepared)
     report.say("Prepared " + ", ".join(f"{len(part):,} rows for {name}" for name, part in splits.items()) + ".")
-    run.finish(Stage.PREPARE, began, figures_of(prepared))
+    run.finish(Stage.PREPARE, began, figures_of(prepared) | {"base_exports": base_exports})
 
 
 def _check_what_comes(run: Run) -> None:

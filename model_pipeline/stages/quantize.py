@@ -29,6 +29,7 @@ from model_pipeline.judging.judge_of_states import reads_states
 from model_pipeline.judging.judge_of_words import save_filters
 from model_pipeline.judging.learned_filters import save_with_filters
 from model_pipeline.learned_texts import filters_of
+from model_pipeline.lineage import exports_of
 from model_pipeline.recipe import Family
 from model_pipeline.report import Report
 from model_pipeline.runs import RECIPE_FILE, Run, Stage, sha256, versions
@@ -246,8 +247,7 @@ def _lineage(run: Run) -> dict[str, object]:
     known = {key: trained[key] for key in TRAINING_FIGURES if trained.get(key) is not None}
     served = run.figures(Stage.DEQUANTIZE) if run.recipe.base.family is Family.SERVED else {}
     preferred = run.figures(Stage.PREFER) if run.recipe.prefer else {}
-    rows = [source["export"] for source in run.figures(Stage.PREPARE)["sources"] if source.get("export")]
-    exports = list(dict.fromkeys([*rows, *served.get("exports", []), *preferred.get("exports", [])]))
+    exports = exports_of(run)
     return {
         **({"exports": exports} if exports else {}),  # the bot finds what a forgotten person is part of by them
         **({"base": {key: served["base"][key] for key in ("name", "sha256")}} if served else {}),

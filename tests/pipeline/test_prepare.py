@@ -15,6 +15,7 @@ from rich.console import Console
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.data.rows import Row
 from model_pipeline.errors import InputInvalid, TrainingFailed
+from model_pipeline.lineage import exports_of, write_exports
 from model_pipeline.recipe import Corpus, Recipe, check_recipe, read_recipe
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, create_run, sha256
@@ -128,6 +129,15 @@ def test_an_unseen_keyword_that_is_trained_on_is_told_before_anything_is_trained
     with pytest.raises(InputInvalid, match=r"^The unseen keyword 'WORD\d+' is among the training rows; take it out of"):
         prepare(Run(run.folder, run.recipe.model_copy(update={"evaluate": evaluate})), report()[0])
     assert not run.is_finished(Stage.PREPARE)
+
+
+def test_a_run_is_found_by_the_exports_that_its_base_learned_from(run_of: Any, tmp_path: Path) -> None:
+    run = run_of([{"form": "quotes", "path": str(write_lines(tmp_path / "quotes.jsonl", QUOTES))}])
+    write_exports(tmp_path / "base", ["an earlier export"])
+    prepare(run, report()[0])
+    assert exports_of(run) == ["an earlier export"]
+    # `quotesmith data lineage --runs` looks for the names in manifests.
+    assert "an earlier export" in (run.of(Stage.PREPARE) / "manifest.json").read_text(encoding="utf-8")
 
 
 def test_a_corpus_that_is_missing_is_told_before_a_row_is_read(run_of: Any, tmp_path: Path) -> None:
