@@ -1,6 +1,7 @@
 """How much each thing that is known of a quote says of whether a reader would post it.
 
-    python -m benchmarks.choice_weights --model bot/starter --marks benchmarks/readings/2026-11-27-choice/quotes.tsv
+    .venv-train/bin/python -m benchmarks.choice_weights --model bot/starter \
+        --marks benchmarks/readings/2026-11-27-choice/quotes.tsv
 
 The marks are a table of quotes that a model wrote, one a keyword, each read by itself (readings/RUBRIC.md): keyword,
 quote and good, which is y or n. What `bot.chat.choice` weighs is worked out for each, and a logistic regression gives
@@ -62,9 +63,12 @@ def read_marks(path: Path) -> tuple[list[tuple[str, str]], NDArray[np.bool_]]:
 
 def fit(folder: Path, quotes: list[tuple[str, str]], good: NDArray[np.bool_]) -> None:
     """Print what each measure says alone, all of them together, and the weights."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import cross_val_predict
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.metrics import roc_auc_score
+        from sklearn.model_selection import cross_val_predict
+    except ImportError:
+        sys.exit("The weights need scikit-learn; call this with .venv-train/bin/python, which has it.")
 
     measures = measure(folder, quotes)
     print(f"{len(good):,} quotes, {good.sum():,} of them good ({good.mean():.1%}); areas under the curve:")

@@ -15,6 +15,7 @@ import sys
 from contextlib import aclosing
 from pathlib import Path
 
+from benchmarks.output import writable_file
 from benchmarks.serving import existing_file, positive, started
 from benchmarks.workload import SAMPLING
 from bot.chat.generation import Finished, GenerationRequest, TextDelta
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--turns", type=positive, default=20, help="turns of each conversation (default 20)")
     parser.add_argument("--talks", type=positive, default=5, help="conversations, one after another (default 5)")
     parser.add_argument("--tokens", type=positive, default=24, help="new tokens of each reply (default 24)")
-    parser.add_argument("--json", type=Path, required=True, help="file to write the figures to")
+    parser.add_argument("--json", type=writable_file, required=True, help="file to write the figures to")
     arguments = parser.parse_args()
     try:
         rows = asyncio.run(measure(arguments.model, arguments.talks, arguments.turns, arguments.tokens))

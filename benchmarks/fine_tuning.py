@@ -29,6 +29,7 @@ import torch
 from benchmarks.fine_tuning_flops import DATASHEET_FLOPS, flops_per_token, matmul_flops
 from benchmarks.fine_tuning_run import LLAMA32_1B, TINY, Shape, make_base, make_run, random_lengths
 from benchmarks.fine_tuning_setting import SETTINGS, TINY_SETTINGS, Setting, trained
+from benchmarks.output import writable_file
 from model_pipeline.runs import versions
 
 STEPS, TINY_STEPS, LEFT_OUT = 24, 8, 5  # optimizer steps of a measurement, and those before the clock starts
@@ -43,7 +44,7 @@ Result = dict[str, Any]
 def main() -> None:
     """Measure every setting that the file does not have, print a table, write the JSON after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="the JSON")
+    parser.add_argument("--out", type=writable_file, required=True, help="the JSON")
     parser.add_argument("--seconds", type=float, default=280, help="no setting is begun after that")
     parser.add_argument("--limit", type=int, default=75, help="seconds for one setting")
     parser.add_argument("--tiny", action="store_true", help="a small model and few steps, on a CPU")

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.output import writable_file
 from benchmarks.simulated_people import (
     BAD,
     GOOD,
@@ -89,11 +90,14 @@ def main() -> None:
         raise SystemExit(f"Error: {error}") from None
     with tempfile.TemporaryDirectory(prefix="hidden-taste-") as name:
         folder = Path(options.keep) if options.keep else Path(name)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SystemExit(f"Error: {folder} cannot be made: {error.strerror}.") from None
         result = asyncio.run(measure(folder, taste, options))
     text = json.dumps(result, indent=2)
     if options.json:
-        Path(options.json).write_text(text + "\n", encoding="utf-8")
+        options.json.write_text(text + "\n", encoding="utf-8")
     print(text)
 
 
@@ -107,7 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--random-voters", type=float, default=0.0, help="share of people who press anything")
     parser.add_argument("--minutes", type=float, default=30.0, help="that all may take; people talk for a third of it")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", help="where the result goes")
+    parser.add_argument("--json", type=writable_file, help="where the result goes")
     parser.add_argument("--keep", help="a folder for the bot's data and the loop's, which is then kept")
     parser.add_argument("--set", action="append", default=[], help="a setting of the recipe, such as prefer.epochs=1")
     return parser.parse_args()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from benchmarks.output import writable_file
 from model_pipeline.evaluation.plots import DOTS_PER_INCH, INK
 
 HEAD = (
@@ -31,13 +33,25 @@ def main() -> None:
     """Print the table; draw the plot if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="+", type=Path, help="what --json of benchmarks.hidden_taste wrote")
-    parser.add_argument("--plot", type=Path, help="where a PNG of the win rates goes")
+    parser.add_argument("--plot", type=writable_file, help="where a PNG of the win rates goes")
     options = parser.parse_args()
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
+    results = [read(path) for path in options.results]
     for cells in (HEAD, ["---"] * len(HEAD), *map(row, results)):
         print(f"| {' | '.join(cells)} |")
     if options.plot:
         draw(options.plot, results)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A result; ends the process with a sentence where the file holds none."""
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        row(result)
+    except OSError as error:
+        sys.exit(f"{path} cannot be read: {error.strerror}.")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        sys.exit(f"{path} holds no result of benchmarks.hidden_taste.")
+    return result
 
 
 def row(result: Mapping[str, Any]) -> Sequence[str]:

@@ -17,6 +17,7 @@ import time
 from contextlib import aclosing
 from pathlib import Path
 
+from benchmarks.output import writable_file
 from bot.chat.generation import TextDelta
 from bot.chat.model import Model
 from bot.chat.prompts import quote_request
@@ -35,7 +36,7 @@ def main() -> None:
     """Ask, count, print and write the JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model-folder", type=Path, default=STARTER, help="default: the embedded model")
-    parser.add_argument("--json", type=Path, required=True, help="file to write the figures and the quotes to")
+    parser.add_argument("--json", type=writable_file, required=True, help="file to write the figures and the quotes to")
     arguments = parser.parse_args()
     try:
         rows = asyncio.run(ask_all(read_folder(arguments.model_folder)))

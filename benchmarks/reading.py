@@ -93,12 +93,12 @@ def write(models: list[Path], out: Path, skip: int = 0) -> None:
     keywords = read_lines("unseen-keywords.txt")[max(0, skip) :][:KEYWORDS]
     if not keywords:
         raise InputInvalid(f"--skip {skip} leaves no keyword of {len(read_lines('unseen-keywords.txt'))}.")
+    _make_folder(out)
     quotes = {folder.name: asyncio.run(ask(folder.resolve(), keywords)) for folder in models}
     unchosen = asyncio.run(ask(models[0].resolve(), keywords, candidates=1))
     random_ = random.Random(SEED)
     rows = [(name, keyword, quote) for name, found in quotes.items() for keyword, quote in found.items()]
     random_.shuffle(rows)
-    out.mkdir(parents=True, exist_ok=True)
     _write_table(out / "marks.tsv", ["keyword", "quote", *MARKS], [[keyword, quote] for _, keyword, quote in rows])
     chosen_left = {keyword: random_.random() < 0.5 for keyword in keywords}
     chosen = quotes[models[0].name]
@@ -107,6 +107,16 @@ def write(models: list[Path], out: Path, skip: int = 0) -> None:
     _write_table(out / "pairs.tsv", ["keyword", "left", "right", BETTER], pairs)
     key = {"models": [name for name, _, _ in rows], "chosen_left": chosen_left}
     (out / "key.json").write_text(json.dumps(key) + "\n", encoding="utf-8")
+
+
+def _make_folder(out: Path) -> None:
+    """Before anything is asked: no quote is to be written for a folder that takes no lists. Raises InputInvalid."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputInvalid(f"The lists cannot be written to {out}: {error.strerror}.") from error
 
 
 def read_conversations(path: Path) -> list[Conversation]:
@@ -132,6 +142,7 @@ def read_conversations(path: Path) -> list[Conversation]:
 
 def write_replies(models: list[Path], conversations: list[Conversation], out: Path) -> None:
     """Let every model reply, mix and write."""
+    _make_folder(out)
     replies = {folder.name: asyncio.run(reply(folder.resolve(), conversations)) for folder in models}
     replies[f"{models[0].name}, without the choice"] = asyncio.run(
         reply(models[0].resolve(), conversations, {"choice_s": 0.0})
@@ -142,7 +153,6 @@ def write_replies(models: list[Path], conversations: list[Conversation], out: Pa
         mine = [(name, found[place]) for name, found in replies.items()]
         random_.shuffle(mine)
         rows += [(name, [TURN.join(turns), text]) for name, text in mine]
-    out.mkdir(parents=True, exist_ok=True)
     _write_table(out / "marks.tsv", ["message", "reply", FITS], [row for _, row in rows])
     key = {"models": [name for name, _ in rows]}
     (out / "key.json").write_text(json.dumps(key) + "\n", encoding="utf-8")

@@ -22,6 +22,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.output import writable_file
 from benchmarks.workload import PREAMBLE, Answered, percentile, request_for, summary
 from bot.chat.generation import Finished
 from bot.composition import client_limits, worker_options
@@ -70,7 +71,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tokens", type=positive, default=32, help="new tokens of each request (default 32)")
     parser.add_argument("--llama-server", type=existing_file, help="llama.cpp's server, to be measured too")
     parser.add_argument("--neighbour", action="store_true", help="keep one processor busy with another process")
-    parser.add_argument("--json", type=Path, required=True, help="file to write the figures to")
+    parser.add_argument("--json", type=writable_file, required=True, help="file to write the figures to")
     return parser.parse_args()
 
 

@@ -51,7 +51,10 @@ def taste_of(name: str) -> Taste:
         return Taste(lambda text: 0.0, 0.0)  # whose voters are all of the kind RANDOM
     kind, _, pattern = name.partition(":")
     if kind == "regex" and pattern:
-        wanted = re.compile(pattern, re.IGNORECASE)
+        try:
+            wanted = re.compile(pattern, re.IGNORECASE)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}.") from error
         return Taste(lambda text: float(bool(wanted.search(text))), 1.0)
     raise ValueError(f"{name!r} is no taste; allowed are shorter, nature, random and regex:PATTERN.")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.output import writable_file
+from benchmarks.simulated_people import taste_of
 from benchmarks.workload import Answered, percentile, prompt_for, summary
 from bot.composition import STARTER
 from tests.integration.benchmarks.command import ROOT, run
@@ -64,6 +66,34 @@ def test_choices_of_every_size_are_tried_beside_texts_on_different_keywords() ->
 def test_wrong_arguments_are_named(arguments: list[str], said: str) -> None:
     done = run("serving", *arguments)
     assert done.returncode != 0 and said in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "said"),
+    [
+        ("quotes", ["--json", "nowhere/q.json"], "'nowhere/q.json' cannot be written: No such file or directory"),
+        ("serving", ["--model", str(MODEL), "--json", str(ROOT)], "cannot be written: Is a directory"),
+        ("reading", ["write", "--model", str(STARTER), "--out", "/proc/zz"], "cannot be written to /proc/zz: No such"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_measured(
+    module: str, arguments: list[str], said: str
+) -> None:
+    done = run(module, *arguments)
+    assert done.returncode in (1, 2) and said in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_looking_at_an_output_leaves_no_file_and_takes_none(tmp_path: Path) -> None:
+    here = tmp_path / "here.json"
+    here.write_text("{}")
+    assert writable_file(str(here)) == here and writable_file(str(tmp_path / "new.json")) == tmp_path / "new.json"
+    assert list(tmp_path.iterdir()) == [here] and here.read_text() == "{}"
+
+
+def test_a_taste_that_is_no_regular_expression_is_told() -> None:
+    with pytest.raises(ValueError, match="'\\[' is no regular expression: unterminated character set"):
+        taste_of("regex:[")
 
 
 def test_percentiles_are_nearest_ranks() -> None:
