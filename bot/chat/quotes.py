@@ -46,7 +46,8 @@ _BEFORE = re.compile(rf"(?:[{_SPACES}{_WIDE_MARKS}]|[{_SINGLE_MARKS}](?!(?:{_ELI
 _SENTENCE_END = re.compile(rf"(?:[.!?…؟۔]+[{_WIDE_MARKS}{_SINGLE_MARKS})]*(?=\s|$)|[。！？।॥]+[{_WIDE_MARKS})]*)")
 _ABBREVIATIONS = {"mr", "mrs", "ms", "mme", "dr", "prof", "st", "rev", "gen", "capt", "lt", "sgt", "mt", "vs"}
 _ABBREVIATIONS |= {"e.g", "i.e", "z.b", "d.h", "bzw"}
-_FORM = re.compile(r"(keyword|quote)\s*:", re.IGNORECASE)  # a model may write it against the word before
+# Of the prompt: a model may write a label against the word before, or the end of another word against "Keyword".
+_FORM = re.compile(r"(keyword|quote)\s*:|\bkeyword(?!(s|ed|ing)?\b)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Not the joiners of words and emoji.
 _UNSEEN = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")

@@ -235,3 +235,9 @@ def test_the_key_of_a_beginning_is_a_beginning_of_the_key(text: str, length: int
 
 def test_the_prompts_form_is_found_against_a_word_too() -> None:
     assert finished_quote("The kettle has a ngQuote: no hat and no spoon.") is None
+    assert finished_quote("Keywordorrow is a road that nobody has walked.") is None
+
+
+@pytest.mark.parametrize("word", ["Keyword", "Keywords", "Keyword's sense", "Keyword-heavy prose", "Keywording"])
+def test_a_quote_may_be_about_keywords(word: str) -> None:
+    assert finished_quote(f"{word} opens no door, said the quoteworthy key.") is not None
