@@ -63,12 +63,15 @@ def begin_run(folder: Path, recipe: Recipe, say: Say, again: Stage | None = None
 
     What changed in its recipe is written down and said. Raises `InputInvalid` where a stage that stays rests on it.
     """
-    if again and again not in Run(folder, recipe).stages:
+    former = open_run(folder) if (folder / RECIPE_FILE).is_file() else None
+    # One that the run has been through and the recipe asks for no more is forgotten, and not done.
+    known = {*Run(folder, recipe).stages, *(former.stages if former else ())}
+    if again and again not in known:
         raise InputInvalid(why_not(again, recipe) or f"`run` does not {again}, which is a command of its own.")
-    if not (folder / RECIPE_FILE).is_file():
+    if former is None:
         return create_run(folder, recipe)
-    if not again and not _changed(open_run(folder).recipe, recipe):
-        return open_run(folder)
+    if not again and not _changed(former.recipe, recipe):
+        return former
     begun = Run(folder, recipe)
     with begun.locked():
         _go_on(open_run(folder), begun, again, say)

@@ -166,6 +166,19 @@ def test_a_stage_that_run_does_not_go_through_is_not_begun_anew(finished: Run) -
     assert all(finished.is_finished(stage) for stage in finished.stages)
 
 
+def test_a_stage_that_the_recipe_asks_for_no_more_is_forgotten_as_the_sentence_says(tmp_path: Path) -> None:
+    run = create_run(tmp_path / "run", read_recipe("tinyllama-quotes", ['prefer={data="x", how="qlora"}']))
+    for stage in run.stages:
+        run.of(stage).mkdir()
+        run.finish(stage, datetime.now(UTC), {})
+    with pytest.raises(InputInvalid, match=r" done anew with --again prefer\.$"):
+        go_on(run)
+    assert go_on(run, again=Stage.PREFER)
+    left = open_run(run.folder)
+    assert left.recipe == read_recipe("tinyllama-quotes") and not left.of(Stage.PREFER).exists()
+    assert [stage for stage in left.stages if left.is_finished(stage)] == [Stage.PREPARE, Stage.FINE_TUNE]
+
+
 def test_the_recipe_stays_while_another_process_works_by_it(finished: Run) -> None:
     with FileLock(finished.folder / ".lock"), pytest.raises(InputInvalid, match="Another process works on"):
         go_on(finished, "evaluate.batch_size=1")
