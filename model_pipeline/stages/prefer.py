@@ -33,12 +33,13 @@ from model_pipeline.data.tokens import encode
 from model_pipeline.data.weights import weighted
 from model_pipeline.errors import InputInvalid, Interrupted, TooFewRows, TrainingFailed
 from model_pipeline.learned_texts import LEARNED_FILE
+from model_pipeline.lengths import check_lengths
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Method, Prefer, Preference
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage, base_folder, preferred_from, why_not
 from model_pipeline.training.adapters import save_trained
-from model_pipeline.training.base_model import load_base, parameter_counts
+from model_pipeline.training.base_model import base_positions, load_base, parameter_counts
 from model_pipeline.training.calibration import Calibration, calibrate, scaling_weights
 from model_pipeline.training.callbacks import LossGuard, Progress, StopOnSignal
 from model_pipeline.training.checkpoints import last_checkpoint, step_of
@@ -87,6 +88,7 @@ def prefer(run: Run, report: Report) -> None:
     began, settings = datetime.now(UTC), _settings(run)
     stages = (Stage.DEQUANTIZE, Stage.PREPARE, Stage.PRETRAIN, Stage.FINE_TUNE)
     folder = run.begin(Stage.PREFER, *(stage for stage in stages if stage in run.stages))
+    check_lengths(run.recipe, base_positions(preferred_from(run), run.recipe.base.revision))
     curated = read_preference_source(settings.data)
     _check_same(folder, curated)
     keep_libraries_quiet()

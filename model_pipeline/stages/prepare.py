@@ -29,6 +29,7 @@ from model_pipeline.data.tokens import takes_system
 from model_pipeline.errors import InputInvalid
 from model_pipeline.evaluation.held_out_rows import unseen_keywords
 from model_pipeline.learned_texts import learned_before
+from model_pipeline.lengths import check_lengths
 from model_pipeline.lineage import exports_of_base
 from model_pipeline.recipe import Family, Source
 from model_pipeline.report import Report
@@ -92,23 +93,7 @@ def _check_what_comes(run: Run) -> None:
                 open_corpus(corpus, pretrain.seed)
     read_lines(recipe.evaluate.unseen_keywords)
     learned_before(run)
-    _check_lengths(run)
-
-
-def _check_lengths(run: Run) -> None:
-    """No row and no conversation may be longer than what the model has positions for. Raises `InputInvalid`."""
-    recipe, positions = run.recipe, _positions(run)
-    lengths = {
-        "data.max_tokens": recipe.data.max_tokens,
-        "prefer.max_tokens": recipe.prefer.max_tokens if recipe.prefer else 0,
-        "served.context_tokens": recipe.served.context_tokens,
-    }
-    otherwise = ", or raise pretrain.context_tokens" if recipe.pretrain else ""
-    for key, tokens in lengths.items():
-        if positions and tokens > positions:
-            raise InputInvalid(
-                f"{key} is {tokens}, and the model is made for {positions}; set it to so many at most{otherwise}."
-            )
+    check_lengths(recipe, _positions(run))
 
 
 def _positions(run: Run) -> int:

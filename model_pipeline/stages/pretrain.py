@@ -14,6 +14,7 @@ import torch
 
 from model_pipeline.data.prepared import read_rows
 from model_pipeline.errors import InputInvalid, Interrupted
+from model_pipeline.lengths import check_lengths
 from model_pipeline.recipe import Pretrain
 from model_pipeline.report import Report
 from model_pipeline.runs import Run, Stage
@@ -59,6 +60,7 @@ def _settings(run: Run) -> Pretrain:
     settings = run.recipe.pretrain
     if settings is None:
         raise InputInvalid(f"The recipe {run.recipe.name} starts from a base model, so there is nothing to pretrain.")
+    check_lengths(run.recipe, settings.context_tokens)
     return settings
 
 

@@ -283,6 +283,13 @@ def test_what_a_method_cannot_be_learned_by_is_told_in_a_sentence(
         prefer(begun(tmp_path, base, curated(tmp_path), "kto", **settings), Quiet())
 
 
+def test_rows_may_not_be_longer_than_the_model_is_made_for(base: Path, rows: Path, tmp_path: Path) -> None:
+    run = begun(tmp_path, base, rows, "kto", max_tokens=100_000)
+    with pytest.raises(InputInvalid, match=r"^prefer\.max_tokens is 100000, and the model is made for \d+; "):
+        prefer(run, Quiet())
+    assert not any(run.of(Stage.PREFER).iterdir())
+
+
 def test_what_is_no_curated_folder_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputInvalid, match=r"^\S+ is no curated folder: [^\n]* curate EXPORT --out \S+ makes one\.$"):
         prefer(begun(tmp_path, base, tmp_path / "nowhere", "kto"), Quiet())

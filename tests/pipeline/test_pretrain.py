@@ -226,3 +226,14 @@ def test_rows_longer_than_the_context_are_refused_before_anything_is_trained(tmp
     recipe = run.recipe.model_copy(update={"data": run.recipe.data.model_copy(update={"max_tokens": 65})})
     with pytest.raises(InputInvalid, match=r"data.max_tokens is 65, and the model is made for 64; .*, or raise pre"):
         prepare(Run(run.folder, recipe), Watched())
+
+
+def test_a_context_that_is_made_too_short_for_the_rows_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    run = begun_run(tmp_path / "run", context_tokens=128)
+    longer = run.recipe.model_copy(update={"data": run.recipe.data.model_copy(update={"max_tokens": 65})})
+    assert longer.pretrain
+    shorter = longer.model_copy(update={"pretrain": longer.pretrain.model_copy(update={"context_tokens": 64})})
+    prepare(Run(run.folder, longer), Watched())
+    with pytest.raises(InputInvalid, match=r"^data.max_tokens is 65, and the model is made for 64; "):
+        pretrain(Run(run.folder, shorter), Watched())
+    assert not run.of(Stage.PRETRAIN).exists()
