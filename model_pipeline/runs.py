@@ -99,11 +99,18 @@ class Run:
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise InputInvalid(f"{path} cannot be read; delete it, and the stage {stage} runs again.") from error
+            raise InputInvalid(f"{path} cannot be read; {self.how_anew(stage)}.") from error
 
     def figures(self, stage: Stage) -> dict[str, Any]:
         """The figures of a finished stage. Raises `InputInvalid` before it is finished."""
         return dict(self.manifest(stage)["figures"])
+
+    def how_anew(self, stage: Stage) -> str:
+        """What to type where something of a finished stage is lost; its folder deleted, those behind it would stay."""
+        return (
+            f"quotesmith-pipeline {stage} {self.folder} --again makes it anew, and forgets the stages behind it, which "
+            "`run` goes through again"
+        )
 
     def begin(self, stage: Stage, *needs: Stage) -> Path:
         """The folder for a stage to write into, once those that it needs are finished. Raises `InputInvalid`."""

@@ -77,12 +77,12 @@ def _plan(run: Run) -> dict[Kind, Repository]:
 def _facts(run: Run) -> Facts:
     finished = [stage for stage in Stage if stage is not Stage.PUBLISH and run.is_finished(stage)]
     evaluated, prepared = Stage.EVALUATE in finished, Stage.PREPARE in finished
-    served = _json(run.model_folder / "manifest.json") if Stage.QUANTIZE in finished else {}
+    served = _json(run, run.model_folder / "manifest.json") if Stage.QUANTIZE in finished else {}
     return Facts(
         recipe=run.recipe,
         manifests={stage: run.manifest(stage) for stage in finished},
-        rows={split: _count_lines(_existing(_split(run, split))) for split in SPLITS} if prepared else {},
-        results=_json(run.of(Stage.EVALUATE) / "results.json") if evaluated else {},
+        rows={split: _count_lines(_existing(run, _split(run, split))) for split in SPLITS} if prepared else {},
+        results=_json(run, run.of(Stage.EVALUATE) / "results.json") if evaluated else {},
         served=_published_manifest(served, run.recipe) if served else {},
     )
 
@@ -93,7 +93,7 @@ def _dataset(run: Run, facts: Facts) -> Repository:
         raise InputInvalid(
             "The rows hold what people wrote to a bot, and they agreed to training only; leave publish.dataset empty."
         )
-    card = dataset_card(facts, _existing(run.of(Stage.PREPARE) / "DATASET_CARD.md").read_text(encoding="utf-8"))
+    card = dataset_card(facts, _existing(run, run.of(Stage.PREPARE) / "DATASET_CARD.md").read_text(encoding="utf-8"))
     files = [RepositoryFile(f"{split}.jsonl", _split(run, split)) for split in SPLITS]
     return Repository(run.recipe.publish.dataset, "dataset", (RepositoryFile(README, card.encode()), *files))
 
@@ -101,31 +101,31 @@ def _dataset(run: Run, facts: Facts) -> Repository:
 def _adapter(run: Run, facts: Facts) -> Repository:
     run.manifest(run.trained_last)
     folder, exported = run.of(run.trained_last) / "adapter", run.of(Stage.EXPORT_GGUF) / ADAPTER_GGUF
-    files = _chosen(folder, ADAPTER, "adapter_model.safetensors", run.recipe)
+    files = _chosen(run, folder, ADAPTER, "adapter_model.safetensors")
     if run.is_finished(Stage.EXPORT_GGUF):
-        files.append(RepositoryFile(ADAPTER_GGUF, _existing(exported)))
+        files.append(RepositoryFile(ADAPTER_GGUF, _existing(run, exported)))
     return _model(Kind.ADAPTER, run, facts, files)
 
 
 def _merged(run: Run, facts: Facts) -> Repository:
     run.manifest(Stage.MERGE)
-    return _model(Kind.MERGED, run, facts, _chosen(run.of(Stage.MERGE) / "model", MERGED, "config.json", run.recipe))
+    return _model(Kind.MERGED, run, facts, _chosen(run, run.of(Stage.MERGE) / "model", MERGED, "config.json"))
 
 
 def _gguf(run: Run, facts: Facts) -> Repository:
     """The model folder that the bot takes, under names that tell the types, and the other types beside it."""
     run.manifest(Stage.QUANTIZE)
-    found = {str(facts.served["file"]): _existing(run.model_folder / "model.gguf")}
+    found = {str(facts.served["file"]): _existing(run, run.model_folder / "model.gguf")}
     for type_name in run.recipe.quantize.type_names:
         name = _gguf_name(run.recipe, type_name)
         if name not in found:
-            found[name] = _existing(run.of(Stage.QUANTIZE) / name)
+            found[name] = _existing(run, run.of(Stage.QUANTIZE) / name)
     if judge := facts.served.get("judge"):
-        found[str(judge["file"])] = _existing(run.model_folder / str(judge["file"]))
+        found[str(judge["file"])] = _existing(run, run.model_folder / str(judge["file"]))
     manifest = json.dumps(facts.served, ensure_ascii=False, indent=2) + "\n"
     files = [
         RepositoryFile("manifest.json", manifest.encode()),
-        RepositoryFile("MODEL_CARD.md", _existing(run.model_folder / "MODEL_CARD.md")),
+        RepositoryFile("MODEL_CARD.md", _existing(run, run.model_folder / "MODEL_CARD.md")),
         *(RepositoryFile(name, path) for name, path in found.items()),
     ]
     return _model(Kind.GGUF, run, facts, files)
@@ -148,19 +148,20 @@ def _evaluation(run: Run) -> Iterator[RepositoryFile]:
             yield RepositoryFile(f"evaluation/{path.relative_to(folder).as_posix()}", path)
 
 
-def _chosen(folder: Path, patterns: tuple[str, ...], needed: str, recipe: Recipe) -> list[RepositoryFile]:
+def _chosen(run: Run, folder: Path, patterns: tuple[str, ...], needed: str) -> list[RepositoryFile]:
     """The files at the top of a folder that match, small configurations without paths of this disk."""
-    _existing(folder / needed)
+    _existing(run, folder / needed)
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     chosen = [path for path in paths if any(fnmatch(path.name, pattern) for pattern in patterns)]
-    return [RepositoryFile(path.name, _configured(path, recipe)) for path in chosen]
+    return [RepositoryFile(path.name, _configured(run, path)) for path in chosen]
 
 
-def _configured(path: Path, recipe: Recipe) -> Path | bytes:
+def _configured(run: Run, path: Path) -> Path | bytes:
     """The file; of a configuration the content, with the base that the recipe names in place of a folder here."""
     if not path.name.endswith("config.json"):
         return path
-    content, base = _json(path), base_on_hub(recipe) or f"{recipe.name}-base"
+    recipe = run.recipe
+    content, base = _json(run, path), base_on_hub(recipe) or f"{recipe.name}-base"
     changes = {key: base for key, value in content.items() if key.endswith("name_or_path") and _is_on_disk(value)}
     if path.name == "adapter_config.json":
         changes |= {"base_model_name_or_path": base}
@@ -205,19 +206,22 @@ def _count_lines(path: Path) -> int:
         return sum(1 for line in file if line.strip())
 
 
-def _existing(path: Path) -> Path:
+def _existing(run: Run, path: Path) -> Path:
     if not path.is_file():
-        raise InputInvalid(
-            f"{path} is not there, though its stage is finished; delete the stage's folder and run again."
-        )
+        raise InputInvalid(f"{path} is not there, though its stage is finished; {_how_anew(run, path)}.")
     return path
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(run: Run, path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(_existing(path).read_text(encoding="utf-8")))
+        return dict(json.loads(_existing(run, path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise InputInvalid(f"{path} cannot be read as JSON; delete the stage's folder and run again.") from error
+        raise InputInvalid(f"{path} cannot be read as JSON; {_how_anew(run, path)}.") from error
+
+
+def _how_anew(run: Run, path: Path) -> str:
+    place = path.relative_to(run.folder).parts[0]
+    return run.how_anew(Stage.QUANTIZE if place == run.model_folder.name else Stage(place))
 
 
 def _card_of(repository: Repository) -> str:

@@ -343,10 +343,36 @@ def test_a_stage_that_is_missing_is_named(hub: LoopbackHub, tmp_path: Path, kind
         person.publish()
 
 
-def test_a_file_that_was_deleted_is_named(person: Publisher) -> None:
-    (person.run.of(Stage.FINE_TUNE) / "adapter" / "adapter_model.safetensors").unlink()
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("fine-tune/adapter/adapter_model.safetensors", "fine-tune"),
+        ("prepare/train.jsonl", "prepare"),
+        ("merge/model/config.json", "merge"),
+        ("quantize/tiny-quotes-Q8_0.gguf", "quantize"),
+        ("model/model.gguf", "quantize"),
+    ],
+)
+def test_a_file_that_was_deleted_is_named_with_what_makes_it_anew(person: Publisher, file: str, stage: str) -> None:
+    (person.run.folder / file).unlink()
 
-    with pytest.raises(InputInvalid, match=r"adapter_model\.safetensors is not there"):
+    with pytest.raises(InputInvalid) as refused:
+        person.publish()
+    assert str(refused.value) == (
+        f"{person.run.folder / file} is not there, though its stage is finished; quotesmith-pipeline {stage} "
+        f"{person.run.folder} --again makes it anew, and forgets the stages behind it, which `run` goes through again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "stage"), [("evaluate/results.json", "evaluate"), ("prepare/manifest.json", "prepare")]
+)
+def test_a_file_that_is_broken_is_named_with_what_makes_it_anew(person: Publisher, file: str, stage: str) -> None:
+    (person.run.folder / file).write_text("{")
+
+    with pytest.raises(
+        InputInvalid, match=rf"cannot be read.*; quotesmith-pipeline {stage} .* --again makes it anew, "
+    ):
         person.publish()
 
 
