@@ -51,10 +51,13 @@ def gguf_answers(
     )
 
 
-def gguf_nats(gguf: Path, texts: Sequence[tuple[str, str]], advance: Advance) -> list[float]:
-    """The negative log-likelihood of each reply after its prompt, in nats. Raises `InputInvalid`."""
+def gguf_nats(gguf: Path, texts: Sequence[tuple[str, str]], context_tokens: int, advance: Advance) -> list[float]:
+    """The negative log-likelihood of each reply after its prompt, in nats. Raises `InputInvalid` if one does not fit.
+
+    `context_tokens` are those of the longest prompt and reply.
+    """
     found = []
-    with GgufModel(gguf) as model:
+    with GgufModel(gguf, context_tokens) as model:
         for number, (prompt, reply) in enumerate(texts, start=1):
             likelihood = reply_likelihood(model, prompt, reply)
             if likelihood is None:

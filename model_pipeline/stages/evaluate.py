@@ -197,11 +197,13 @@ def _held_out_bits(task: _Task, hardware: Hardware, report: Report) -> HeldOutBi
     """What every model of the run, and those beside it, make of the quotes on held-out keywords; None without any."""
     run, settings = task.run, task.run.recipe.evaluate
     held_out = {keyword.casefold() for keyword in read_lines(run.recipe.data.held_out)}
-    rows = [
+    quotes = [
         row
         for row in read_rows(run.of(Stage.PREPARE) / "test.jsonl")
         if row.kind == QUOTE and row.keyword.casefold() in held_out
     ]
+    lengths, room = [len(tokens.whole) for tokens in encode(quotes, task.tokenizer)], _context_tokens(run)
+    rows = [row for row, length in zip(quotes, lengths, strict=True) if length <= room]
     if not rows:
         return None
     nats: dict[str, list[float]] = {}
@@ -219,7 +221,8 @@ def _held_out_bits(task: _Task, hardware: Hardware, report: Report) -> HeldOutBi
         read(*own)
     with report.progress(f"Reading held-out keywords with {QUANTIZED}", len(rows)) as advance:
         texts = [(prompt_text(task.tokenizer, row), reply_text(task.tokenizer, row)) for row in rows]
-        nats[QUANTIZED] = gguf_nats(run.model_folder / GGUF_FILE, texts, advance)
+        longest = max(length for length in lengths if length <= room)
+        nats[QUANTIZED] = gguf_nats(run.model_folder / GGUF_FILE, texts, longest, advance)
     for source in settings.beside:
         if (name := Path(source).name) in nats:
             raise InputInvalid(f"Two models of the evaluation are called {name}; give that in evaluate.beside another.")

@@ -44,7 +44,7 @@ def recipe(**changes: Any) -> Recipe:
     return check_recipe(content | changes, "the test")
 
 
-def write_base(folder: Path, family: str) -> Path:
+def write_base(folder: Path, family: str, context_tokens: int = 512) -> Path:
     """A Llama (`tinyllama`) or a GPT-2 (`gpt2`) with two layers, and a byte-level tokenizer with a chat template."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -54,11 +54,12 @@ def write_base(folder: Path, family: str) -> Path:
     write_tokenizer(folder, VOCABULARY)
     if family == "gpt2":
         torch.manual_seed(1)
-        sizes = {"n_embd": 256, "n_layer": 2, "n_head": 4, "n_positions": 512}
+        sizes = {"n_embd": 256, "n_layer": 2, "n_head": 4, "n_positions": context_tokens}
         config = GPT2Config(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=0, **sizes)
         GPT2LMHeadModel(config).save_pretrained(folder)
     else:
-        shape = replace(SHAPES["tiny"], vocab_size=VOCABULARY, num_hidden_layers=2)
+        sizes = {"num_hidden_layers": 2, "max_position_embeddings": context_tokens}
+        shape = replace(SHAPES["tiny"], vocab_size=VOCABULARY, **sizes)
         write_weights(folder, shape, seed=1)
     return folder
 
@@ -81,9 +82,9 @@ def write_adapter(base: Path, adapter: Path, merged: Path) -> None:
     AutoTokenizer.from_pretrained(base).save_pretrained(merged)
 
 
-def merged_run(folder: Path) -> Run:
-    """A smoke run whose stages are finished up to `merge`."""
-    base = write_base(folder.with_name(f"{folder.name}-base"), "tinyllama")
+def merged_run(folder: Path, context_tokens: int = 512) -> Run:
+    """A smoke run whose stages are finished up to `merge`, of a model with that context."""
+    base = write_base(folder.with_name(f"{folder.name}-base"), "tinyllama", context_tokens)
     run = create_run(folder, recipe(base={"family": "tinyllama", "model": str(base)}, smoke=True))
     for stage in (Stage.PREPARE, Stage.FINE_TUNE, Stage.MERGE):
         run.of(stage).mkdir()

@@ -46,7 +46,7 @@ NAMES = ["base", "tuned", "quantized"]
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The run after quantize; nobody writes into it."""
-    run = merged_run(tmp_path_factory.mktemp("quantized") / "run")
+    run = merged_run(tmp_path_factory.mktemp("quantized") / "run", context_tokens=1024)
     run, quiet = Run(run.folder, run.recipe.model_copy(update=SETTINGS)), Report(Console(file=io.StringIO()))
     export_gguf(run, quiet)
     quantize(run, quiet)
@@ -161,6 +161,26 @@ def test_quotes_on_held_out_keywords_are_read_by_all_models_and_by_those_beside(
     assert bits["quantized"][name]["value"] == pytest.approx(bits["tuned"][name]["value"], rel=0.01)
     assert "Bits a character" in told.getvalue()
     assert "Quotes on keywords that no model was trained on" in (run.model_folder / "MODEL_CARD.md").read_text()
+
+
+def test_a_held_out_quote_is_read_whatever_its_length_up_to_the_context_of_the_model(
+    quantized: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_pipeline.stages.evaluate.time_bot", no_bot)
+    (tmp_path / "held-out.txt").write_text("sea\n", encoding="utf-8")
+    data = quantized.recipe.data.model_copy(update={"held_out": str(tmp_path / "held-out.txt")})
+    folder = Path(shutil.copytree(quantized.folder, tmp_path / "run"))
+    run = Run(folder, quantized.recipe.model_copy(update={"data": data}))
+    sea, *others = read_rows(run.of(Stage.PREPARE) / "test.jsonl")
+    long, endless = (replace(sea, completion=" sea and sky" * times) for times in (80, 400))
+    write_rows(run.of(Stage.PREPARE) / "test.jsonl", [sea, *others, long, endless])
+    evaluate(run, Report(Console(file=io.StringIO())))
+    found = run.figures(Stage.EVALUATE)["held_out_bits"]
+    ((name, count),) = found["quotes"].items()
+    assert count == 2 and list(found["models"]) == NAMES
+    assert found["models"]["quantized"][name]["value"] == pytest.approx(
+        found["models"]["tuned"][name]["value"], rel=0.01
+    )
 
 
 def test_two_models_of_one_name_are_refused(quantized: Run, tmp_path: Path) -> None:
