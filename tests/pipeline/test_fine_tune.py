@@ -22,6 +22,7 @@ from trl import SFTTrainer
 from model_pipeline.data.prepared import read_rows, write_rows
 from model_pipeline.errors import InputInvalid, Interrupted, MaskWrong, TrainingFailed
 from model_pipeline.recipe import Method, read_recipe
+from model_pipeline.recipe_changes import begin_run
 from model_pipeline.runs import Run, Stage
 from model_pipeline.stages import fine_tune as stage
 from model_pipeline.stages.fine_tune import fine_tune
@@ -159,6 +160,18 @@ def test_stopped_and_gone_on_with_gives_the_same_weights_and_curve(step: int, tr
     assert expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
     losses = [[row["loss"] for row in curve(each) if row["loss"]] for each in (trained, run)]
     assert losses[0] == losses[1]
+
+
+def test_smaller_batches_of_a_run_that_goes_on_change_its_memory_and_nothing_else(trained: Run, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder.with_name("base-tinyllama"), tmp_path / "base-tinyllama")
+    run = prepared_run(tmp_path / "run")
+    with pytest.raises(Interrupted):
+        fine_tune(run, StoppedAt(7))
+    assert run.recipe.fine_tune
+    smaller = run.recipe.fine_tune.model_copy(update={"batch_size": 1, "accumulate": 2})
+    fine_tune(begin_run(run.folder, run.recipe.model_copy(update={"fine_tune": smaller}), print), Quiet())
+    whole, part = ([float(row["loss"]) for row in curve(each) if row["loss"]] for each in (trained, run))
+    assert part == pytest.approx(whole, rel=1e-3)
 
 
 def test_stopped_before_a_last_half_epoch_is_not_finished(tmp_path: Path) -> None:
