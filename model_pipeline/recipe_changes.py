@@ -84,12 +84,13 @@ def _go_on(former: Run, begun: Run, again: Stage | None, say: Say) -> None:
         _check(key, changed[key], former, begun.recipe, again)
     if not is_main_process():  # the first one does it for all
         return
+    # The lineage of a model names the recipe that it was made by, which is to be found where the bot has that model.
+    made_a_model = former.is_finished(Stage.QUANTIZE)
     if again:
         former.restart(again)  # before its recipe is another's
     if not changed:
         return
-    # The lineage of a model names the recipe that it was made by, which is to be found then.
-    write_recipe(begun.folder, begun.recipe, keep_former=former.is_finished(Stage.QUANTIZE))
+    write_recipe(begun.folder, begun.recipe, keep_former=made_a_model)
     say(f"The recipe of this run is changed: {', '.join(_told(key, *values) for key, values in changed.items())}.")
 
 

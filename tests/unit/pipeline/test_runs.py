@@ -139,6 +139,12 @@ def test_what_only_decides_about_memory_may_change_of_a_finished_stage(finished:
         go_on(finished, *half, "fine_tune.accumulate=8")
 
 
+def test_the_recipe_of_a_model_is_kept_also_where_its_stages_are_done_anew(finished: Run) -> None:
+    former = sha256(finished.folder / "recipe.json")
+    assert go_on(finished, "fine_tune.learning_rate=0.00001", again=Stage.FINE_TUNE)
+    assert sha256(finished.folder / f"recipe-{former[:12]}.json") == former
+
+
 def test_a_stage_that_failed_before_it_left_anything_holds_nothing_back(tuned: Run) -> None:
     tuned.restart(Stage.FINE_TUNE)
     (tuned.of(Stage.FINE_TUNE) / "checkpoints").mkdir(parents=True)
