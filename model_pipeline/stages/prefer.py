@@ -142,8 +142,8 @@ def _check_same(folder: Path, curated: Curated | Marked) -> None:
     path = folder / CURATED_FILE
     if path.is_file() and path.read_text(encoding="utf-8").strip() != curated.sha256:
         raise InputInvalid(
-            f"{curated.place} was written anew since {folder} was begun; begin again with quotesmith-pipeline prefer "
-            f"{folder.parent} --again."
+            f"{curated.place} holds other rows than {folder} was begun with; begin again with quotesmith-pipeline "
+            f"prefer {folder.parent} --again."
         )
 
 

@@ -246,8 +246,8 @@ def test_rows_that_were_curated_anew_are_refused_in_a_run_that_was_begun(base: P
     with pytest.raises(InputInvalid) as refused:
         prefer(run, Quiet())
     assert str(refused.value) == (
-        f"{data} was written anew since {run.of(Stage.PREFER)} was begun; begin again with quotesmith-pipeline prefer "
-        f"{run.folder} --again."
+        f"{data} holds other rows than {run.of(Stage.PREFER)} was begun with; begin again with quotesmith-pipeline "
+        f"prefer {run.folder} --again."
     )
     run.restart(Stage.PREFER)
     prefer(run, Quiet())
