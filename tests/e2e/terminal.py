@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ class Terminal:
             cwd=cwd,
             env={**environment, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", "PROMPT_TOOLKIT_NO_CPR": "1"},
             start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # opening makes it the controlling one
+            preexec_fn=_take_the_terminal,
         )
         os.close(follower)
         self.screen = ""
@@ -81,3 +82,9 @@ class Terminal:
             return False
         self.screen += data.decode(errors="replace")
         return bool(data)
+
+
+def _take_the_terminal() -> None:
+    """In the new process: its terminal is the controlling one, which opening makes it, and may be closed under it."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored in what is started behind nohup, as the tests may be

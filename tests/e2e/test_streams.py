@@ -21,13 +21,14 @@ def start(tmp_path: Path, environment: dict[str, str], *arguments: str) -> subpr
         text=True,
         cwd=tmp_path,
         env=environment,
-        preexec_fn=heeding_interrupts,
+        preexec_fn=heeding_signals,
     )
 
 
-def heeding_interrupts() -> None:
-    """A shell's background jobs, such as the tests may be, ignore Ctrl-C, and so would what they start."""
+def heeding_signals() -> None:
+    """The tests may be a shell's background job or behind nohup, which ignore these, and so would what they start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -54,7 +55,7 @@ from bot.cli import main
 main()
 """
     command = [sys.executable, "-c", interrupted]
-    done = subprocess.run(command, capture_output=True, env=environment, preexec_fn=heeding_interrupts)
+    done = subprocess.run(command, capture_output=True, env=environment, preexec_fn=heeding_signals)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
