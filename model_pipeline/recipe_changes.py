@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from model_pipeline.dotted_keys import by_dotted_keys
 from model_pipeline.errors import InputInvalid
 from model_pipeline.processes import is_main_process
 from model_pipeline.recipe import Recipe
@@ -41,18 +42,28 @@ _FIRST: Mapping[str, Stage] = {  # on any other key the first stage of all rests
 }
 _WHAT_IT_IS = ("name", "smoke")  # another one's run is another run
 _PROGRESS = ("checkpoint-*", "figures.json", ".texts")  # what a stage goes on from that was stopped or failed
+
+
+def _nothing(recipe: Recipe) -> object:
+    return None
+
+
+def _pretrained_at_once(recipe: Recipe) -> object:
+    return recipe.pretrain and math.prod(recipe.pretrain.batches)
+
+
+def _tuned_at_once(recipe: Recipe) -> object:
+    return recipe.fine_tune and recipe.fine_tune.batch_size * recipe.fine_tune.accumulate
+
+
 _AS_BEFORE: Mapping[str, Callable[[Recipe], object]] = {  # what must stay where the key only decides about memory
-    "pretrain.micro_batch": lambda recipe: recipe.pretrain and math.prod(recipe.pretrain.batches),
-    "fine_tune.activation_checkpointing": lambda recipe: None,
-    "fine_tune.batch_size": lambda recipe: (
-        recipe.fine_tune and recipe.fine_tune.batch_size * recipe.fine_tune.accumulate
-    ),
-    "fine_tune.accumulate": lambda recipe: (
-        recipe.fine_tune and recipe.fine_tune.batch_size * recipe.fine_tune.accumulate
-    ),
-    "prefer.activation_checkpointing": lambda recipe: None,
-    "judge.batch_size": lambda recipe: None,
-    "evaluate.batch_size": lambda recipe: None,
+    "pretrain.micro_batch": _pretrained_at_once,
+    "fine_tune.activation_checkpointing": _nothing,
+    "fine_tune.batch_size": _tuned_at_once,
+    "fine_tune.accumulate": _tuned_at_once,
+    "prefer.activation_checkpointing": _nothing,
+    "judge.batch_size": _nothing,
+    "evaluate.batch_size": _nothing,
 }
 _ABSENT: Final = object()
 _LONGEST = 60  # characters of a value that are shown
@@ -127,19 +138,9 @@ def _stays(run: Run, stage: Stage) -> bool:
 
 def _changed(old: Recipe, new: Recipe) -> dict[str, tuple[object, object]]:
     """The keys whose values differ, with both."""
-    left, right = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    left, right = (by_dotted_keys(recipe.model_dump(mode="json")) for recipe in (old, new))
     both = {key: (left.get(key, _ABSENT), right.get(key, _ABSENT)) for key in sorted({*left, *right})}
     return {key: values for key, values in both.items() if values[0] != values[1]}
-
-
-def _flat(content: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(content, dict):
-        return {prefix: content}
-    return {
-        key: value
-        for name, inner in content.items()
-        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
-    }
 
 
 def _told(key: str, before: object, now: object) -> str:

@@ -20,6 +20,7 @@ from bot.errors import InputError, QuotesmithError
 from bot.platforms import line_history
 from bot.platforms.catalogue import ENGLISH, Texts
 from bot.platforms.commands import COMMANDS, Action, Command, choice, help_text, parse
+from bot.platforms.data_files import as_json
 from bot.platforms.first_use import FirstUse
 from bot.platforms.piped_lines import lines_of
 from bot.platforms.replies import STARTED_OVER, STOPPED, THANKS_DOWN, THANKS_UP, user_text, waiting_text
@@ -225,7 +226,9 @@ class Console:
             return await self._rights.consent(user_id, choice(command, "on", "off") == "on", _TEXTS)
         if command.action is Action.MYDATA:
             export = choice(command, "show", "export") == "export"
-            return await self._rights.exported(user_id) if export else await self._rights.shown(user_id, _TEXTS)
+            if export:
+                return as_json(await self._rights.exported(user_id))
+            return await self._rights.shown(user_id, _TEXTS)
         if command.action is Action.PRIVACY:
             return self._rights.privacy(_TEXTS)
         choice(command, "me")

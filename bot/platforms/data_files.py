@@ -16,19 +16,24 @@ class DataFile:
     content: bytes
 
 
-def data_files(content: bytes, limit: int) -> list[DataFile]:
-    """A JSON object as a file of at most `limit` bytes, or as several that hold its lists by turns.
+def as_json(data: Mapping[str, Any]) -> str:
+    """The text of a file, which people may read too."""
+    return json.dumps(data, ensure_ascii=False, indent=1)
+
+
+def data_files(data: Mapping[str, Any], limit: int) -> list[DataFile]:
+    """The data as a file of at most `limit` bytes, or as several that hold its lists by turns.
 
     What a list holds stays whole, so that a file with a single thing in it may be larger. Takes seconds for very much.
     """
-    if len(content) <= limit:
-        return [DataFile("quotesmith-data.json", content)]
-    parts = _parts(json.loads(content), limit)
+    parts = _parts(data, limit)
+    if len(parts) == 1:
+        return [DataFile("quotesmith-data.json", parts[0])]
     return [DataFile(f"quotesmith-data-{number}.json", part) for number, part in enumerate(parts, 1)]
 
 
 def _parts(data: Mapping[str, Any], limit: int) -> list[bytes]:
-    content = json.dumps(data, ensure_ascii=False).encode()
+    content = as_json(data).encode()
     if len(content) <= limit or not any(isinstance(value, list) and len(value) > 1 for value in data.values()):
         return [content]
     return _parts(_half(data, first=True), limit) + _parts(_half(data, first=False), limit)

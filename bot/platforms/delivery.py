@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bot.chat.ports import AcceptedJob, Outbox, PendingReply
 from bot.errors import StorageError
@@ -101,9 +101,9 @@ class Delivery:
                 return None
         return await self._say_part(address, last, buttons)
 
-    async def hand_over(self, address: Address, text: str, content: bytes) -> None:
-        """Send somebody the JSON of what is stored about them, in as many files as it takes; say so if that fails."""
-        for file in await asyncio.to_thread(data_files, content, self._outlet.file_limit):
+    async def hand_over(self, address: Address, text: str, data: Mapping[str, object]) -> None:
+        """Send somebody what is stored about them, in as many files as it takes; say so if that fails."""
+        for file in await asyncio.to_thread(data_files, data, self._outlet.file_limit):
             if await self._send_file(address, text, file) is None:
                 await self.say(address, address.texts("mydata-not-sent"))
                 return

@@ -207,10 +207,10 @@ class DiscordBot:
     async def _show(self, incoming: Incoming, outcome: Outcome) -> None:
         """The outcome of a command that was typed as a message."""
         delivery = self._desk.answering.delivery
-        if outcome.file is None:
+        if outcome.data is None:
             await delivery.say(incoming.address, outcome.text)
         else:
-            await delivery.hand_over(incoming.address, outcome.text, outcome.file)
+            await delivery.hand_over(incoming.address, outcome.text, outcome.data)
 
     # -- commands ---------------------------------------------------------------------------------------------------
 
@@ -239,8 +239,8 @@ class DiscordBot:
             outcome = await self._desk.errand(incoming, command)
         await asyncio.wait([deferring])
         first, *rest = split(outcome.text, self._outlet.limit)
-        content, limit = outcome.file, self._outlet.file_limit
-        files = await asyncio.to_thread(data_files, content, limit) if content is not None else []
+        data, limit = outcome.data, self._outlet.file_limit
+        files = await asyncio.to_thread(data_files, data, limit) if data is not None else []
         try:
             await interaction.edit_original_response(content=first, attachments=list(map(attachment, files[:1])))
             for part in rest:

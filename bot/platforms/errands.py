@@ -57,10 +57,10 @@ class Announcer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an errand has to say; `file` is the content of a JSON file that belongs to it."""
+    """What an errand has to say; `data` is what goes along with it as a file."""
 
     text: str
-    file: bytes | None = None
+    data: Mapping[str, object] | None = None
 
 
 class Errands:
@@ -144,7 +144,7 @@ class Errands:
         _check_unseen(incoming)
         user_id = incoming.key.user_id
         if export:
-            return Outcome(texts("mydata-file"), (await self._rights.exported(user_id)).encode())
+            return Outcome(texts("mydata-file"), await self._rights.exported(user_id))
         return Outcome(await self._rights.shown(user_id, texts))
 
     async def _favorites(self, incoming: Incoming, texts: Texts) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.chat.eligibility import TERMS_VERSION
@@ -63,9 +63,9 @@ class Rights:
             return texts("mydata-nothing")
         return texts("mydata", **counts, consents="yes" if found.consents else "no")
 
-    async def exported(self, user_id: str) -> str:
-        """All that is stored about the person, as JSON."""
-        return json.dumps(await self._people.everything(self._platform, user_id), ensure_ascii=False, indent=1)
+    async def exported(self, user_id: str) -> Mapping[str, object]:
+        """All that is stored about the person."""
+        return await self._people.everything(self._platform, user_id)
 
     async def forgotten(self, user_id: str, texts: Texts) -> str:
         """Erase what is stored about the person."""

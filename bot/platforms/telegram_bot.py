@@ -211,10 +211,10 @@ class TelegramBot:
 
     async def _show(self, incoming: Incoming, outcome: Outcome) -> None:
         delivery = self._desk.answering.delivery
-        if outcome.file is None:
+        if outcome.data is None:
             await delivery.say(incoming.address, outcome.text)
         else:
-            await delivery.hand_over(incoming.address, outcome.text, outcome.file)
+            await delivery.hand_over(incoming.address, outcome.text, outcome.data)
 
     def _read(self, group: Sequence[Update]) -> Incoming | None:
         user = group[0].message.from_user if group[0].message is not None else None

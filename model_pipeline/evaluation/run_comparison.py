@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from model_pipeline.dotted_keys import by_dotted_keys
 from model_pipeline.evaluation.answer_lines import read_answers
 from model_pipeline.evaluation.answers import Answers, Asked
 from model_pipeline.evaluation.comparison import Change, compare_answers
@@ -86,7 +87,7 @@ def our_figure(run: Run, name: str) -> float | None:
 def differing_settings(left: Recipe, right: Recipe) -> list[list[str]]:
     """Key and both values of every setting that is not the same; what was published is no setting."""
     ignored = {"published", "about"}
-    old, new = (_flat(recipe.model_dump(mode="json", exclude=ignored)) for recipe in (left, right))
+    old, new = (by_dotted_keys(recipe.model_dump(mode="json", exclude=ignored)) for recipe in (left, right))
     keys = [key for key in [*old, *(key for key in new if key not in old)] if old.get(key) != new.get(key)]
     return [[key, _shown(old.get(key)), _shown(new.get(key))] for key in keys]
 
@@ -192,16 +193,6 @@ def _names(left: Run, right: Run) -> tuple[str, str]:
     if left.folder.resolve().name != right.folder.resolve().name:
         return left.folder.resolve().name, right.folder.resolve().name
     return str(left.folder), str(right.folder)
-
-
-def _flat(content: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(content, dict):
-        return {prefix: content}
-    return {
-        key: value
-        for name, inner in content.items()
-        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
-    }
 
 
 def _shown(value: object) -> str:

@@ -44,6 +44,7 @@ from model_pipeline.evaluation.served_quotes import (
 )
 from model_pipeline.evaluation.served_summary import card_section, show_summary, summary_figures
 from model_pipeline.gguf.model_folder import GGUF_FILE, record_evaluation
+from model_pipeline.judging.learned_filters import Learned
 from model_pipeline.learned_texts import learned_before, learned_texts
 from model_pipeline.recipe import Family, Method, Precision
 from model_pipeline.report import Report
@@ -84,14 +85,14 @@ def evaluate(run: Run, report: Report) -> None:
     models = [_trained_answers(task, *source, hardware, report) for source in _sources(run)]
     models.append(_served_answers(task, report))
     latency, about_latency = _latency(task, report)
-    learned = learned_texts(run)
-    comparison = compare_answers(task.asked, models, learned, settings.seed, learned_before(run))
-    notes = [*_notes(task, hardware), about_latency]
+    learned, before = learned_texts(run), learned_before(run)
+    comparison = compare_answers(task.asked, models, learned, settings.seed, before)
+    notes = [*_notes(task, hardware, before), about_latency]
     write_answers(folder / "answers.jsonl", task.asked, models)
     title = f"Evaluation of {run.recipe.name}{' (smoke run)' if run.recipe.smoke else ''}"
     write_pages(folder, title, comparison, task.asked, models, latency, notes, settings.examples)
     bits = _held_out_bits(task, hardware, report) if run.recipe.data.held_out else None
-    sheet = _quotes_through_the_bot(run, folder, learned, report)
+    sheet = _quotes_through_the_bot(run, folder, learned, before, report)
     figures = summary_figures(comparison, latency, notes)
     section = card_section(comparison, latency, notes)
     if bits:
@@ -251,7 +252,9 @@ def _latency(task: _Task, report: Report) -> tuple[Latency | None, str]:
     )
 
 
-def _quotes_through_the_bot(run: Run, folder: Path, learned: Sequence[str], report: Report) -> QuoteSheet | None:
+def _quotes_through_the_bot(
+    run: Run, folder: Path, learned: Sequence[str], before: Learned | None, report: Report
+) -> QuoteSheet | None:
     """What the bot gives for unseen and for known keywords, as it is served; None where the recipe asks for none."""
     settings = run.recipe.evaluate
     rows = [row for row in read_rows(run.of(Stage.PREPARE) / "train.jsonl") if row.kind == QUOTE]
@@ -274,10 +277,10 @@ def _quotes_through_the_bot(run: Run, folder: Path, learned: Sequence[str], repo
     ]
     write_json_lines(folder / "served-quotes.jsonl", map(asdict, asked))
     written = [reply_of(row) for row in asking.sample(rows, min(len(rows), len(asked)))]
-    return quote_sheet(asked, learned, written, learned_before(run))
+    return quote_sheet(asked, learned, written, before)
 
 
-def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
+def _notes(task: _Task, hardware: Hardware, before: Learned | None) -> Iterator[str]:
     recipe, settings = task.run.recipe, task.run.recipe.evaluate
     if recipe.smoke:
         yield "A smoke run: a small model and small data, to see that every stage works; its figures mean nothing."
@@ -300,15 +303,15 @@ def _notes(task: _Task, hardware: Hardware) -> Iterator[str]:
             "references were read behind the whole of it."
         )
     if recipe.base.family is Family.SERVED:
-        yield _what_is_known_of_the_base(task.run)
+        yield _what_is_known_of_the_base(task.run, before)
     if task.left_out:
         yield f"{task.left_out} held-out rows leave no room for an answer in the model's context, and were left out."
 
 
-def _what_is_known_of_the_base(run: Run) -> str:
+def _what_is_known_of_the_base(run: Run, before: Learned | None) -> str:
     """Beside what the run's rows tell of copies."""
     name = run.figures(Stage.DEQUANTIZE)["base"]["name"]
-    if learned_before(run) is None:
+    if before is None:
         return f"What {name} had learned before this run is not known, so copies of that do not count as copies."
     return (
         f"Of what {name} had learned before this run, its judge tells whole texts and runs of eight words, which count "

@@ -256,7 +256,7 @@ async def test_what_is_stored_is_shown_to_nobody_else() -> None:
     b = bench()
     assert "our private chat" in (await b.say("/mydata show", private=False))[0]
     await b.say("/mydata export")
-    assert b.shown[-1].file is not None and b'"hello"' in b.shown[-1].file
+    assert b.shown[-1].data is not None and "hello" in str(b.shown[-1].data["messages"])
 
 
 async def test_favorites_are_listed_one_a_line() -> None:
